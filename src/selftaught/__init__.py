@@ -1,0 +1,68 @@
+"""Self-supervised learning with a measured verdict.
+
+    from selftaught import Recipe, evaluate, pretrain
+    pretrain("photos/", out="runs/photos", recipe=Recipe(minutes=5))
+    print(evaluate("runs/photos", labels="labels.csv").text())
+
+Names are imported when they are first used, so `import selftaught` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selftaught.api import SelfTaught, demo, load
+    from selftaught.embed import embed
+    from selftaught.encoders import ConvNet, Own, ResNet, Timm, Transformer
+    from selftaught.evaluate import evaluate
+    from selftaught.export import export
+    from selftaught.modalities import Image
+    from selftaught.pretexts import MAE, SimCLR, VICReg
+    from selftaught.pretrain import pretrain
+    from selftaught.recipe import Optimiser, Recipe
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "selftaught.api": ("SelfTaught", "demo", "load"),
+    "selftaught.embed": ("embed",),
+    "selftaught.encoders": ("ConvNet", "Own", "ResNet", "Timm", "Transformer"),
+    "selftaught.evaluate": ("evaluate",),
+    "selftaught.export": ("export",),
+    "selftaught.modalities": ("Image",),
+    "selftaught.pretexts": ("MAE", "SimCLR", "VICReg"),
+    "selftaught.pretrain": ("pretrain",),
+    "selftaught.recipe": ("Optimiser", "Recipe"),
+}
+
+__all__ = [
+    "MAE",
+    "ConvNet",
+    "Image",
+    "Optimiser",
+    "Own",
+    "Recipe",
+    "ResNet",
+    "SelfTaught",
+    "SimCLR",
+    "Timm",
+    "Transformer",
+    "VICReg",
+    "demo",
+    "embed",
+    "evaluate",
+    "export",
+    "load",
+    "pretrain",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(place), name)
+    raise AttributeError(f"module 'selftaught' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,244 @@
+"""The command line: parse, call, print the report.
+
+Options are read off the signatures of the stages and the fields of `Recipe`; there is no second list of them here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import tomllib
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import click
+
+from selftaught.core.errors import SelftaughtError, UsageError
+
+VERBS = {
+    "demo": ("selftaught.api:demo", "Run the whole path on bundled pictures and open the report."),
+    "pretrain": ("selftaught.pretrain:pretrain", "Train an encoder on unlabelled data."),
+    "evaluate": ("selftaught.evaluate:evaluate", "Measure what pretraining gained, beside its controls."),
+    "embed": ("selftaught.embed:embed", "Turn records into vectors."),
+    "export": ("selftaught.export:export", "Hand an encoder over: ONNX, weights, model card."),
+    "report": ("selftaught.api:report", "Show a run's report again, as text, JSON or page."),
+    "list": ("selftaught.api:list_parts", "List parts and the legal combinations of them."),
+    "doctor": ("selftaught.api:doctor", "Say what this machine and installation can do."),
+}
+SPELLED = {"start": "from"}
+UNIONS = ("modality", "encoder", "pretext")
+
+
+class Door(click.Group):
+    """The command group; a verb's module is imported when the verb is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All verbs, in the order a user types them."""
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of one verb, its options read off the function behind it."""
+        if name not in VERBS:
+            return None
+        place, _ = VERBS[name]
+        module, _, function = place.partition(":")
+        return command(name, getattr(importlib.import_module(module), function))
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with their lines, without importing any of them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="selftaught")
+def door() -> None:
+    """Self-supervised learning with a measured verdict.
+
+    Start with `selftaught demo`. Every verb explains itself: selftaught VERB --help.
+    """
+
+
+def command(name: str, function: Callable[..., Any]) -> click.Command:
+    """A click command around a stage."""
+    hints = get_type_hints(function, include_extras=True)
+    parameters: list[click.Parameter] = []
+    for each in inspect.signature(function).parameters.values():
+        if each.name == "recipe":
+            parameters += recipe_options()
+        elif hasattr(hints[each.name], "__metadata__"):
+            parameters.append(parameter(each, hints[each.name]))
+
+    def call(**given: Any) -> None:
+        finish(run_verb(function, given))
+
+    text = inspect.getdoc(function) or ""
+    return click.Command(name, params=parameters, callback=call, help=text.split("\nRaises ")[0])
+
+
+def parameter(each: inspect.Parameter, hint: Any) -> click.Parameter:
+    """An argument for a positional parameter, an option for a keyword-only one."""
+    kind, text = hint.__origin__, hint.__metadata__[0]
+    if each.kind is inspect.Parameter.VAR_POSITIONAL:
+        return click.Argument([each.name], nargs=-1, required=True, metavar=each.name.upper())
+    if each.kind is not inspect.Parameter.KEYWORD_ONLY:
+        required = each.default is inspect.Parameter.empty
+        return click.Argument([each.name], required=required, default=None if required else each.default)
+    spelled = SPELLED.get(each.name, each.name).replace("_", "-")
+    if kind is bool:
+        return click.Option([f"--{spelled}", each.name], is_flag=True, default=each.default, help=text)
+    names = [f"--{spelled}", each.name]
+    shown = each.default not in (None, ()) and not isinstance(each.default, type)
+    return click.Option(names, type=converter(kind), default=each.default, show_default=shown, help=text)
+
+
+def recipe_options() -> list[click.Parameter]:
+    """One option per plain field of Recipe, names for the unions, and --recipe and --set for everything else."""
+    from selftaught.recipe import Recipe
+
+    hints = get_type_hints(Recipe)
+    options: list[click.Parameter] = [
+        click.Option(["--recipe", "recipe_file"], type=click.Path(path_type=Path), help="start from a recipe.toml"),
+        click.Option(
+            ["--set", "changes"],
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="change any field of the recipe, such as pretext.temperature=0.1 (values as in TOML)",
+        ),
+    ]
+    for each in fields(Recipe):
+        text = each.metadata.get("help", "")
+        if each.name in UNIONS:
+            names = ", ".join(sorted(union_members(each.name)))
+            options.append(click.Option([f"--{each.name}"], help=f"{text} ({names})"))
+        elif each.name not in ("optimiser", "resolution"):
+            default = None if each.default is None else f" [default: {each.default}]"
+            options.append(click.Option([f"--{each.name}"], type=converter(hints[each.name]), help=text + (default or "")))
+    return options
+
+
+def union_members(name: str) -> dict[str, type]:
+    """The parts that one union field of Recipe may be, by name."""
+    from selftaught.core.config import members
+    from selftaught.recipe import Recipe
+
+    return members(get_type_hints(Recipe)[name])
+
+
+def build_recipe(given: dict[str, Any]) -> Any:
+    """The recipe of a command line: a file or the defaults, then flags, then --set. Takes its options out of `given`."""
+    from selftaught.core.config import override
+    from selftaught.recipe import Recipe, read_recipe
+
+    path, changes = given.pop("recipe_file"), given.pop("changes")
+    flags = {each.name: given.pop(each.name) for each in fields(Recipe) if each.name in given}
+    content = {each.name: getattr(read_recipe(path) if path else Recipe(), each.name) for each in fields(Recipe)}
+    budgets = ("minutes", "epochs", "steps")
+    if any(flags.get(name) is not None for name in budgets):
+        content |= dict.fromkeys(budgets)
+    for name, value in flags.items():
+        if value is not None:
+            content[name] = named_part(name, value) if name in UNIONS else value
+    recipe = Recipe(**content)
+    for change in changes:
+        key, found, text = change.partition("=")
+        if not found:
+            raise UsageError(f"--set takes KEY=VALUE; got {change!r}.")
+        recipe = override(recipe, key.strip(), toml_value(text.strip()))
+    return recipe
+
+
+def named_part(union: str, name: str) -> Any:
+    """A part by name; `timm:NAME` is a timm model."""
+    from selftaught.core.config import from_dict
+    from selftaught.recipe import Recipe
+
+    content: dict[str, Any] = {"type": name}
+    if union == "encoder" and name.startswith("timm:"):
+        content = {"type": "Timm", "name": name.removeprefix("timm:")}
+    return from_dict(get_type_hints(Recipe)[union], content, f"--{union}")
+
+
+def toml_value(text: str) -> Any:
+    """A value as TOML writes it; bare words are strings."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def converter(kind: Any) -> Any:
+    """The click type of an annotation."""
+    kind = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+    if get_origin(kind) in (Union, types.UnionType):
+        plain = [part for part in get_args(kind) if part is not type(None)]
+        return converter(next((part for part in plain if part in (int, float, Path)), str) if len(plain) > 1 else plain[0])
+    if get_origin(kind) is Literal:
+        return click.Choice([str(choice) for choice in get_args(kind)])
+    if get_origin(kind) is tuple:
+        return Words()
+    return {int: click.INT, float: click.FLOAT, Path: click.Path(path_type=Path)}.get(kind, click.STRING)
+
+
+class Words(click.ParamType):
+    """Words between commas; whole numbers become numbers."""
+
+    name = "a,b,..."
+
+    def convert(self, value: Any, option: click.Parameter | None, context: click.Context | None) -> tuple[Any, ...]:
+        """The parts of the text."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",") if part.strip()]
+        return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
+def run_verb(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+    """Calls a stage with what the command line gave."""
+    signature = inspect.signature(function)
+    if "recipe" in signature.parameters:
+        given["recipe"] = build_recipe(given)
+    positional: list[Any] = []
+    for each in signature.parameters.values():
+        if each.kind is inspect.Parameter.VAR_POSITIONAL:
+            positional += given.pop(each.name)
+        elif each.kind is not inspect.Parameter.KEYWORD_ONLY:
+            positional.append(given.pop(each.name))
+    return function(*positional, **given)
+
+
+def finish(result: Any) -> None:
+    """Prints a report as text, and anything else as it is."""
+    if result is None:
+        return
+    click.echo(result.text() if callable(getattr(result, "text", None)) else result)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point. Exit codes: 0, 2 usage, 3 data, 4 gate, 130 interrupted."""
+    try:
+        door.main(args=arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(_say("Interrupted. Repeat the same command to go on where it stopped.", 130))
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except SelftaughtError as problem:
+        sys.exit(_say(f"Error: {problem}", problem.exit_code))
+    except KeyboardInterrupt as stop:
+        sys.exit(_say(f"Interrupted ({stop or 'Ctrl-C'}). Repeat the same command to go on where it stopped.", 130))
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(text, err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

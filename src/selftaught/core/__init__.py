@@ -1,0 +1,1 @@
+"""The vocabulary and the protocols that every other layer speaks."""

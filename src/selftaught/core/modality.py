@@ -1,0 +1,122 @@
+"""The protocol of modalities: how one kind of data is decoded, checked, augmented and described."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from selftaught.core.batch import Axis, Batch, View
+from selftaught.core.rng import Rng
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One sample as it lies in the source.
+
+    id: unique and stable across machines (a relative path, a row number). value: bytes of an encoded file, an array, a
+    string or a mapping. `read` gives it late, so that listing a source costs no decoding.
+    """
+
+    id: str
+    read: Callable[[], Any]
+    label: str | float | None = None
+    group: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One decoded record: named arrays ready for the store; `findings` are codes of what was odd about it."""
+
+    fields: Mapping[str, np.ndarray]
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Decoded records as read from the store. A fixed field is (B, ...); a ragged one is a tuple of B tensors."""
+
+    fields: Mapping[str, Tensor | tuple[Tensor, ...]]
+    record: Int[Tensor, " b"]
+    group: Int[Tensor, " b"] | None = None
+    label: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What was learned from the training part: arrays and JSON facts, kept in the run folder."""
+
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """Hex digest of everything fitted."""
+        digest = hashlib.sha256(json.dumps(dict(self.facts), sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name])
+            digest.update(f"{name}{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classical:
+    """One classical feature set of a modality. `features(train rows, other rows)` fits on the first, returns both."""
+
+    name: str
+    features: Callable[[Rows, Rows], tuple[np.ndarray, np.ndarray]]
+
+
+class Modality(ABC):
+    """A frozen dataclass per kind of data; its fields are the user's options.
+
+    offers: what pretexts may ask for ("target", "order", "pair"). layout: "picture" where `Batch.x` is (B, C, H, W), so
+    that picture backbones can read it.
+    """
+
+    name: ClassVar[str]
+    offers: ClassVar[frozenset[str]]
+    layout: ClassVar[Literal["picture", "other"]]
+
+    @property
+    @abstractmethod
+    def axes(self) -> tuple[Axis, ...]:
+        """What the token coordinates are."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape of one row of `Batch.x` in a full view, such as (channels, height, width); None where rows differ."""
+
+    @abstractmethod
+    def decode(self, record: Record) -> Stored:
+        """One record's arrays. Raises DataError, with the reason, for what cannot be decoded."""
+
+    @abstractmethod
+    def fit(self, rows: Iterable[Rows]) -> Fitted:
+        """Statistics of the training part, read in chunks."""
+
+    @abstractmethod
+    def batch(self, rows: Rows, fitted: Fitted) -> Batch:
+        """The clean full view of some rows, not yet normalised: what `augment` starts from."""
+
+    @abstractmethod
+    def augment(self, batch: Batch, view: View, rng: Rng) -> Batch:
+        """One view of a whole batch, with per-record parameters drawn from `rng` by record id."""
+
+    @abstractmethod
+    def stem(self, dim: int, fitted: Fitted) -> nn.Module:
+        """A module from Batch to token content (B, N, dim)."""
+
+    @abstractmethod
+    def classical(self) -> tuple[Classical, ...]:
+        """The feature sets that an expert would have used before representation learning."""

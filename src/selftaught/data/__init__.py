@@ -1,0 +1,1 @@
+"""Containers, the store of decoded records, splits, sampler and loader."""

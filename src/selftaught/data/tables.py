@@ -1,0 +1,309 @@
+"""Tables: CSV, TSV, JSON lines, Parquet and data frames, whose rows hold pictures or say where they lie."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from selftaught.core.errors import DataError
+from selftaught.data.findings import Finding, name_some
+from selftaught.data.location import (
+    exists,
+    is_remote,
+    open_binary,
+    open_text,
+    read_bytes,
+    stamp_of,
+    suffix_of,
+)
+from selftaught.data.records import Listing, Table, clean_id
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq"})
+PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "picture", "audio")
+BYTES_NAMES = ("image", "bytes", "img", "picture", "audio", "data", "content")
+
+BLOCK_ROWS = 256
+BLOCKS_KEPT = 8
+
+
+def read_table(place: str | Path | bytes, suffix: str | None = None) -> Table:
+    """The columns of a table file; those of Parquet are read one by one, the others at once and as text."""
+    suffix = suffix_of(place) if suffix is None and not isinstance(place, bytes) else suffix
+    if suffix in (".parquet", ".pq"):
+        file = open_parquet(place)
+        return Table(names=tuple(file.schema_arrow.names), rows=file.metadata.num_rows, column=partial(_column, place))
+    try:
+        with open_text(place) as text:
+            columns = _json_columns(text) if suffix in (".jsonl", ".ndjson") else _csv_columns(text, suffix == ".tsv")
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as problem:
+        name = "the table" if isinstance(place, bytes) else repr(str(place))
+        raise DataError(
+            f"{name} is not readable as {(suffix or 'text')[1:].upper()}: {problem}. Save it as UTF-8."
+        ) from problem
+    rows = len(next(iter(columns.values()), ()))
+    return Table(names=tuple(columns), rows=rows, column=columns.__getitem__)
+
+
+def _csv_columns(text: Any, tabs: bool) -> dict[str, list[Any]]:
+    lines = csv.reader(text, delimiter="\t" if tabs else ",", strict=True)
+    names = next(lines, [])
+    if len(set(names)) < len(names):
+        raise DataError(f"The table names a column twice: {', '.join(names)}. Rename one.")
+    columns: list[list[str]] = [[] for _ in names]
+    for cells in lines:
+        if not cells:
+            continue
+        if len(cells) != len(names):
+            raise DataError(f"Line {lines.line_num} has {len(cells)} cells; the first line names {len(names)} columns.")
+        for column, cell in zip(columns, cells, strict=True):
+            column.append(cell)
+    return dict(zip(names, columns, strict=True))
+
+
+def _json_columns(text: Any) -> dict[str, list[Any]]:
+    rows = [json.loads(line) for line in text if line.strip()]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def open_parquet(place: str | Path | bytes) -> Any:
+    """A Parquet file open for reading; DataError if it is none."""
+    held = (
+        pyarrow.BufferReader(place) if isinstance(place, bytes) else open_binary(place) if is_remote(place) else place
+    )
+    try:
+        return pyarrow.parquet.ParquetFile(held, memory_map=held is place, buffer_size=1 << 20, pre_buffer=False)
+    except (pyarrow.ArrowException, OSError) as problem:
+        name = "the table" if isinstance(place, bytes) else repr(str(place))
+        raise DataError(
+            f"{name} is not a readable Parquet file: {problem} It may be truncated; copy it again."
+        ) from problem
+
+
+def _column(place: str | Path | bytes, name: str) -> list[Any]:
+    return list(open_parquet(place).read(columns=[name]).column(0).to_pylist())
+
+
+@dataclass
+class ParquetReader:
+    """Reads one column of a Parquet file by row, a block at a time, so that a huge row group is never in memory."""
+
+    place: str | Path
+    column: str
+    value: Callable[[Any], Any]
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    blocks: OrderedDict[int, list[Any]] = field(default_factory=OrderedDict, repr=False)
+    ahead: Iterator[list[Any]] = field(default=iter(()), repr=False)
+    following: int = field(default=1 << 62, repr=False)
+
+    def __call__(self, index: int) -> Any:
+        block, row = divmod(index, BLOCK_ROWS)
+        with self.lock:
+            if block not in self.blocks:
+                self._fetch(block)
+            cell = self.blocks[block][row]
+        return self.value(cell)
+
+    def _fetch(self, block: int) -> None:
+        """Brings a block in: by reading on when it lies just ahead, else from the start of its row group."""
+        if not 0 <= block - self.following < BLOCKS_KEPT:
+            self.ahead, self.following = self._from(block), block
+        while block not in self.blocks:
+            try:
+                cells = next(self.ahead, [])
+            except (pyarrow.ArrowException, OSError) as problem:
+                raise DataError(f"Row {block * BLOCK_ROWS} of {self.place} cannot be read: {problem}.") from problem
+            self.blocks[self.following] = cells
+            self.following += 1
+            if len(self.blocks) > BLOCKS_KEPT:
+                self.blocks.popitem(last=False)
+
+    def _from(self, block: int) -> Iterator[list[Any]]:
+        """Blocks from `block` on, re-cut to BLOCK_ROWS where row groups end elsewhere."""
+        file = open_parquet(self.place)
+        starts = np.cumsum([0] + [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)])
+        group = max(0, int(np.searchsorted(starts, block * BLOCK_ROWS, side="right")) - 1)
+        skip = block * BLOCK_ROWS - int(starts[group])
+        held: list[Any] = []
+        groups = range(group, file.num_row_groups)
+        for batch in file.iter_batches(BLOCK_ROWS, row_groups=groups, columns=[self.column]):
+            passed = min(skip, len(batch))
+            skip -= passed
+            held += batch.column(0)[passed:].to_pylist()
+            while len(held) >= BLOCK_ROWS:
+                yield held[:BLOCK_ROWS]
+                held = held[BLOCK_ROWS:]
+        yield held
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.place, self.column, self.value
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+
+def cell_bytes(cell: Any) -> Any:
+    """The encoded bytes (or array) of a cell: bytes, or the `{bytes, path}` of Hugging Face."""
+    value = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    if value is None:
+        raise DataError("the cell is empty")
+    return value
+
+
+@dataclass(frozen=True)
+class PathReader:
+    """Reads the files that a column names, relative to the folder of the table."""
+
+    base: str
+    paths: Sequence[str] = field(repr=False)
+
+    def __call__(self, index: int) -> bytes:
+        return read_bytes(self.place(index))
+
+    def place(self, index: int) -> str:
+        """The path or url of a row's file."""
+        path = self.paths[index]
+        return path if is_remote(path) or Path(path).is_absolute() else f"{self.base}/{path}"
+
+
+@dataclass(frozen=True)
+class CellReader:
+    """Reads values that are in memory already."""
+
+    cells: Sequence[Any] = field(repr=False)
+
+    def __call__(self, index: int) -> Any:
+        return cell_bytes(self.cells[index])
+
+
+def list_table(place: str | Path, column: str | None, id_column: str | None) -> Listing:
+    """The records of a table file: rows with encoded bytes (Parquet) or with the path of a file."""
+    table = read_table(place)
+    if not table.rows:
+        raise DataError(f"{str(place)!r} has no rows. Give a table that does.")
+    base = str(place).rpartition("/")[0] if is_remote(place) else str(Path(place).parent)
+    if suffix_of(place) in (".parquet", ".pq"):
+        schema = open_parquet(place).schema_arrow
+        encoded = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
+        name = choose_column(table, encoded, BYTES_NAMES, column)
+        if name is not None and name in encoded:
+            version = stamp_of(place)
+            return Listing(
+                ids=_row_ids(table, id_column),
+                stamps=[version] * table.rows,
+                read=ParquetReader(place, name, cell_bytes),
+                kind=f"Parquet table of {table.rows:,} rows with encoded files in column {name!r}",
+                table=table,
+            )
+    return _list_paths(table, base, column, id_column, f"{suffix_of(place)[1:]} table")
+
+
+def _holds_bytes(kind: Any) -> bool:
+    if pyarrow.types.is_struct(kind):
+        return any(field.name == "bytes" for field in kind)
+    return bool(pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind))
+
+
+def list_frame(frame: Any, column: str | None, id_column: str | None) -> Listing:
+    """The records of a pandas data frame: cells with bytes, arrays, or paths relative to the working folder."""
+    table = Table(names=tuple(map(str, frame.columns)), rows=len(frame), column=lambda name: list(frame[name]))
+    if not table.rows:
+        raise DataError("The data frame has no rows. Give one that does.")
+    held = (bytes, bytearray, np.ndarray, Mapping)
+    encoded = [name for name in table.names if any(isinstance(cell, held) for cell in frame[name][:20])]
+    name = choose_column(table, encoded, BYTES_NAMES, column)
+    if name not in encoded:
+        return _list_paths(table, ".", column, id_column, "data frame")
+    cells = table.column(name)
+    return Listing(
+        ids=_row_ids(table, id_column),
+        stamps=[_cell_stamp(cell) for cell in cells],
+        read=CellReader(cells),
+        kind=f"data frame of {table.rows:,} rows with values in column {name!r}",
+        table=table,
+    )
+
+
+def _cell_stamp(cell: Any) -> str:
+    value = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    content = value.tobytes() if isinstance(value, np.ndarray) else bytes(value or b"")
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def _list_paths(table: Table, base: str, column: str | None, id_column: str | None, kind: str) -> Listing:
+    name = choose_column(table, _path_columns(table, base, column), PATH_NAMES, column)
+    if name is None:
+        raise DataError(
+            f"No column of the {kind} names files that exist below {base!r}; it has {', '.join(table.names)}. "
+            "Name the column with --column; its paths are relative to the table's folder."
+        )
+    paths = [str(cell).strip() for cell in table.column(name)]
+    reader = PathReader(base, paths)
+    stamps, missing = [], []
+    for index, path in enumerate(paths):
+        try:
+            stamps.append(stamp_of(reader.place(index)) if not is_remote(reader.place(index)) else "remote")
+        except DataError:
+            stamps.append("missing")
+            missing.append(path)
+    if len(missing) == len(paths):
+        raise DataError(
+            f"None of the {len(paths):,} files that column {name!r} names exists below {base!r}: {name_some(missing)}."
+        )
+    note = f"{len(missing):,} files named in column {name!r} do not exist: {name_some(missing)}."
+    return Listing(
+        ids=[clean_id(path) for path in paths] if id_column is None else _row_ids(table, id_column),
+        stamps=stamps,
+        read=reader,
+        kind=f"{kind} of {table.rows:,} rows with paths in column {name!r}",
+        table=table,
+        findings=(Finding(code="files-missing", message=note, count=len(missing), ids=tuple(missing[:5])),)
+        if missing
+        else (),
+    )
+
+
+def _path_columns(table: Table, base: str, column: str | None) -> list[str]:
+    """Columns whose first text is the path of a file that exists; the one the user named is taken at its word."""
+    if column is not None:
+        return [column]
+    found = []
+    for name in table.names:
+        texts = [cell for cell in table.column(name)[:20] if isinstance(cell, str) and cell.strip()]
+        if any(exists(PathReader(base, [text.strip()]).place(0)) for text in texts if len(text) < 4096):
+            found.append(name)
+    return found
+
+
+def choose_column(table: Table, possible: Sequence[str], usual: Sequence[str], column: str | None) -> str | None:
+    """The column that holds the records: the one named, else the only possible one, else the one with a usual name."""
+    if column is not None:
+        if column not in table.names:
+            raise DataError(f"There is no column {column!r}; the table has {', '.join(table.names)}.")
+        return column
+    if len(possible) < 2:
+        return possible[0] if possible else None
+    named = [name for each in usual for name in possible if name.lower() == each]
+    if not named:
+        raise DataError(f"Columns {name_some(possible)} could each hold the records. Name one with --column.")
+    return named[0]
+
+
+def _row_ids(table: Table, id_column: str | None) -> list[str]:
+    if id_column is None:
+        return [str(row) for row in range(table.rows)]
+    if id_column not in table.names:
+        raise DataError(f"There is no column {id_column!r} for ids; the table has {', '.join(table.names)}.")
+    return [clean_id(str(cell)) for cell in table.column(id_column)]

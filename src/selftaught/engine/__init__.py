@@ -1,0 +1,1 @@
+"""The training loop: Step, feed, optimisers, calibration, health, embedding."""

@@ -1,0 +1,138 @@
+"""Choices made by timing on the machine at hand: arithmetic, convolution kernels, and how many steps fit the minutes.
+
+Everything chosen is kept in the run's plan and never timed again, so that a resumed run repeats the first one.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from selftaught.core.batch import Batch
+from selftaught.core.pretext import Clock, gather_nothing
+from selftaught.core.rng import Rng
+from selftaught.encoders.products import SpatialConv
+from selftaught.engine.step import Step, Work
+from selftaught.recipe import Recipe
+
+MakeViews = Callable[[float], Sequence[Batch]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What was decided before step 1. seconds: of one step per stage of the resolution schedule; products: map sides at
+    which a layer runs as a matrix product."""
+
+    steps: int
+    precision: str
+    seconds: tuple[float, ...] = ()
+    products: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch: int) -> Plan:
+    """Times a few steps of a copy of the model and turns the budget into steps."""
+    stages = recipe.resolution or ((1.0, 1.0),)
+    fixed = recipe.steps or (
+        max(1, round(recipe.epochs * steps_per_epoch)) if recipe.epochs is not None else None
+    )
+    if fixed is not None and recipe.precision == "fp32":
+        return Plan(steps=fixed, precision="fp32")
+    trial = copy.deepcopy(step)
+    views = [make_views(size) for size, _ in stages]
+    precisions = ("fp32", "bf16") if recipe.precision == "auto" else (recipe.precision,)
+    timed: dict[str, tuple[list[float], dict[str, tuple[int, ...]]]] = {}
+    for precision in precisions:
+        products = choose_products(trial, views, precision)
+        apply_products(trial, products)
+        timed[precision] = ([time_step(trial, batches, precision) for batches in views], products)
+    best = min(timed, key=lambda precision: sum(timed[precision][0]))
+    seconds, products = timed[best]
+    shares = _shares(stages)
+    per_step = sum(share * second for share, second in zip(shares, seconds, strict=True))
+    steps = fixed or max(1, int(60 * (recipe.minutes or 0) * 0.97 / per_step))
+    return Plan(steps=steps, precision=best, seconds=tuple(seconds), products=products)
+
+
+def _shares(stages: Sequence[tuple[float, float]]) -> list[float]:
+    ends = [0.0, *(end for _, end in stages)]
+    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+
+
+def time_step(step: Step, views: Sequence[Batch], precision: str, repeats: int = 3) -> float:
+    """Median seconds of forward and backward, after one warm-up."""
+    device = views[0].segment.device
+    step.precision = precision
+    work = Work(views, Clock(step=0, steps=1), Rng(seed=0), gather_nothing)
+    taken = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        step(work).backward()
+        step.zero_grad(set_to_none=True)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - start)
+    return sorted(taken[1:])[repeats // 2]
+
+
+def choose_products(step: Step, views: Sequence[Sequence[Batch]], precision: str) -> dict[str, tuple[int, ...]]:
+    """For each 3x3 convolution of a SpatialConv: the map sides at which the matrix product is faster. CPU only."""
+    if views[0][0].segment.device.type != "cpu":
+        return {}
+    layers = {name: part for name, part in step.named_modules() if isinstance(part, SpatialConv)}
+    chosen: dict[str, tuple[int, ...]] = {name: () for name in layers}
+    if not layers:
+        return {}
+    known: dict[tuple[Any, ...], bool] = {}
+    for batches in views:
+        for name, shape, dtype in _input_shapes(step, layers, batches, precision):
+            layer = layers[name]
+            key = (*shape, layer.weight.shape[0], layer.stride, dtype)
+            if key not in known:
+                known[key] = _product_is_faster(layer, shape, dtype)
+            if known[key]:
+                chosen[name] = (*chosen[name], shape[2])
+    return {name: sides for name, sides in chosen.items() if sides}
+
+
+def apply_products(step: nn.Module, products: dict[str, tuple[int, ...]]) -> None:
+    """Sets every SpatialConv to run as a matrix product at the chosen map sides."""
+    for name, part in step.named_modules():
+        if isinstance(part, SpatialConv):
+            part.product_sides = frozenset(products.get(name, ()))
+
+
+def _input_shapes(
+    step: Step, layers: dict[str, SpatialConv], views: Sequence[Batch], precision: str
+) -> list[tuple[str, tuple[int, ...], torch.dtype]]:
+    seen: list[tuple[str, tuple[int, ...], torch.dtype]] = []
+
+    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda _, inputs: seen.append((name, tuple(inputs[0].shape), inputs[0].dtype))
+
+    hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in layers.items()]
+    time_step(step, views, precision, repeats=1)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _product_is_faster(layer: SpatialConv, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    x = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_()
+    seconds = {}
+    for way in (False, True):
+        layer.product_sides = frozenset({shape[2]}) if way else frozenset()
+        taken = []
+        for _ in range(4):
+            start = time.perf_counter()
+            out = layer(x)
+            out.backward(torch.ones_like(out))
+            taken.append(time.perf_counter() - start)
+        seconds[way] = sorted(taken[1:])[1]
+    layer.zero_grad(set_to_none=True)
+    return seconds[True] < seconds[False]

@@ -1,0 +1,98 @@
+"""What a training is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from lightning_fabric import Fabric
+from torch import nn
+
+from selftaught.core.encoder import Encoder
+from selftaught.core.errors import DataError, UsageError
+from selftaught.core.modality import Fitted
+from selftaught.core.pretext import Clock
+from selftaught.data.labelling import Labelling
+from selftaught.data.store import Store
+from selftaught.encoders import AnyEncoder
+from selftaught.engine.calibrate import Plan
+from selftaught.engine.health import Health
+from selftaught.modalities import AnyModality
+from selftaught.recipe import Recipe
+from selftaught.runs.encoder import Pretrained
+from selftaught.runs.folder import RunFolder
+
+Observer = Callable[[Pretrained, Clock], Mapping[str, float]]
+"""Measures the encoder on held-out records. Must return `spread`, `rank` and `dim`; `score`, if given, picks the
+checkpoint (higher is better) and `score_error` is its standard error."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """All that a training needs.
+
+    recipe: resolved. train: record numbers to train on. start: puts weights
+    into the fresh encoder. encoder: a user's own network, instead of the recipe's. observations: looks at the held-out
+    records over the budget. quiet: no progress bar.
+    """
+
+    recipe: Recipe
+    store: Store
+    train: np.ndarray
+    fitted: Fitted
+    folder: RunFolder
+    labelling: Labelling
+    start: Callable[[Encoder], object] | None = None
+    encoder: Encoder | None = None
+    observe: Observer | None = None
+    observations: int = 8
+    quiet: bool = False
+    fabric: Fabric | None = None
+
+    def __post_init__(self) -> None:
+        if self.recipe.modality is None or self.recipe.encoder is None or self.recipe.batch is None:
+            raise UsageError("train needs a resolved recipe; call recipe.resolve(recipe, modality, records) first.")
+        if len(self.train) < self.batch:
+            raise DataError(
+                f"A batch of {self.batch} is larger than the {len(self.train)} training records. Use --batch "
+                f"{max(2, len(self.train) // 2)} or give more data."
+            )
+
+    @property
+    def modality(self) -> AnyModality:
+        """The resolved modality."""
+        return cast(AnyModality, self.recipe.modality)
+
+    @property
+    def config(self) -> AnyEncoder:
+        """The resolved encoder."""
+        return cast(AnyEncoder, self.recipe.encoder)
+
+    @property
+    def batch(self) -> int:
+        """Records per step, over all processes."""
+        return cast(int, self.recipe.batch)
+
+    @property
+    def classes(self) -> int | None:
+        """Number of label classes, 0 for numeric labels, None without labels."""
+        task = self.labelling.task
+        return None if task is None else len(self.labelling.classes) if task == "classes" else 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """What training gave. seconds: of this call. kept: the step whose weights were kept."""
+
+    pretrained: Pretrained
+    head: nn.Module
+    health: Health
+    plan: Plan
+    kept: int
+    seconds: float
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM or Ctrl-C arrived; a checkpoint was written."""

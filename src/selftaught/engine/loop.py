@@ -1,0 +1,181 @@
+"""The training loop: read it top to bottom.
+
+`train` prepares, `_run` loops, and everything they call is in a file beside this one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from selftaught.core.batch import Batch
+from selftaught.core.encoder import Encoder
+from selftaught.core.pretext import Spec
+from selftaught.core.rng import Rng
+from selftaught.data.loader import Loader
+from selftaught.data.sampler import Sampler
+from selftaught.engine.calibrate import Plan, apply_products, make_plan
+from selftaught.engine.device import gather_of, open_fabric
+from selftaught.engine.feed import make_views, size_at
+from selftaught.engine.health import Health, judge
+from selftaught.engine.job import Interrupted, Job, Trained
+from selftaught.engine.optimisers import build_optimiser, rate_at, set_rates
+from selftaught.engine.session import Session
+from selftaught.engine.state import read_plan, save_plan
+from selftaught.engine.step import Step
+from selftaught.runs.encoder import save_pretrained
+from selftaught.runs.folder import read_rows
+
+def train(job: Job) -> Trained:
+    """Trains, or goes on from the folder's checkpoint, and leaves the encoder in the run folder."""
+    began = time.perf_counter()
+    fabric = job.fabric or open_fabric()
+    torch.manual_seed(job.recipe.seed)
+    step = build_step(job).to(fabric.device)
+    if job.modality.layout == "picture":
+        step = step.to(memory_format=torch.channels_last)
+    sampler = Sampler(
+        indices=job.train,
+        batch=job.batch,
+        seed=job.recipe.seed,
+        rank=fabric.global_rank,
+        ranks=fabric.world_size,
+    )
+    plan = decide_plan(job, step, sampler, fabric)
+    step.precision = plan.precision
+    apply_products(step, plan.products)
+    optimiser = build_optimiser(job.recipe.optimiser, step.encoder, step.head, step.pretext)
+    wrapped, rented = fabric.setup(step, optimiser)
+    session = Session(job=job, fabric=fabric, step=step, wrapped=wrapped, optimiser=rented, plan=plan, sampler=sampler)
+    session.restore()
+    with catch_signals() as stop:
+        run(session, stop)
+    return finish(session, time.perf_counter() - began)
+
+
+def run(session: Session, stop: threading.Event) -> None:
+    """The loop itself: views, loss, backward, step, and now and then a look at the held-out records."""
+    job, recipe, sampler = session.job, session.job.recipe, session.sampler
+    gather = gather_of(session.fabric)
+    observe_at = observation_steps(session.plan.steps, job.observations)
+    left = session.plan.steps - session.position
+    batches = itertools.islice(sampler.batches(sampler.position(session.position)), left)
+    session.step.train()
+    with Loader(batches, session.read) as loader, session.bar() as bar:
+        for place, rows in loader:
+            clock = session.clock(place.epoch)
+            rng = Rng(seed=recipe.seed, epoch=clock.epoch)
+            if place.step == 0:
+                session.before_epoch(clock, rng)
+            size = size_at(recipe.resolution or ((1.0, 1.0),), clock.progress)
+            views = make_views(rows, job.modality, job.fitted, recipe.pretext, rng, size, session.fabric.device)
+            set_rates(session.optimiser, rate_at(recipe.optimiser, clock.progress))
+            outcome = session.forward_backward(views, clock, rng, gather)
+            norm = session.move_weights()
+            recipe.pretext.after_step(session.step.encoder, session.step.head, outcome.state, clock)
+            session.position += 1
+            session.log(outcome, norm, loader.waited)
+            bar.update(1)
+            bar.set_postfix_str(session.status(loader.waited), refresh=False)
+            if session.position in observe_at:
+                session.look(clock)
+            stopped = session.agree(stop.is_set())
+            if session.verdict is not None or stopped or session.checkpoint_is_due():
+                session.save()
+            if session.verdict is not None:
+                return
+            if stopped:
+                raise Interrupted(f"stopped at step {session.position} of {session.plan.steps}")
+
+
+def finish(session: Session, seconds: float) -> Trained:
+    """Keeps the chosen weights, writes the encoder and returns what was trained."""
+    job = session.job
+    losses, chance = session.losses, session.chance
+    health = session.verdict or judge(losses, read_rows(job.folder.health), chance)
+    kept = session.keep_best()
+    pretrained = session.pretrained()
+    if session.fabric.global_rank == 0:
+        save_pretrained(pretrained, job.folder.encoder)
+    session.save()
+    return Trained(
+        pretrained=pretrained, head=session.step.head, health=health, plan=session.plan, kept=kept, seconds=seconds
+    )
+
+
+def build_step(job: Job) -> Step:
+    """Encoder, head and pretext with fresh weights, or with those that `job.start` puts in."""
+    encoder = job.encoder or job.config.build(job.modality, job.fitted)
+    if job.start is not None:
+        job.start(encoder)
+    pretext = job.recipe.pretext
+    return Step(encoder, pretext.build(encoder, spec_of(job, encoder)), pretext)
+
+
+def spec_of(job: Job, encoder: Encoder) -> Spec:
+    """What the head may know; target sizes are read off one view."""
+    pretext, outputs = job.recipe.pretext, 0
+    if "target" in pretext.needs:
+        rows = job.store.rows(job.train[:2])
+        cpu = torch.device("cpu")
+        target = make_views(rows, job.modality, job.fitted, pretext, Rng(seed=0), 1.0, cpu)[0].target
+        outputs = target.outputs if target is not None else 0
+    return Spec(
+        records=len(job.train),
+        dim=encoder.dim,
+        axes=job.modality.axes,
+        outputs=outputs,
+        steps=job.recipe.steps or 0,
+        batch=job.batch,
+        classes=job.classes,
+    )
+
+
+def decide_plan(job: Job, step: Step, sampler: Sampler, fabric: Fabric) -> Plan:
+    """The plan of a run that has begun, else a new one, timed on rank 0 and saved before step 1."""
+    if job.folder.plan.exists():
+        return read_plan(job.folder.plan)
+    rows = job.labelling.attach(job.store.rows(next(sampler.epoch(0))))
+
+    def views(size: float) -> list[Batch]:
+        rng = Rng(seed=job.recipe.seed)
+        return make_views(rows, job.modality, job.fitted, job.recipe.pretext, rng, size, fabric.device)
+
+    made = make_plan(step, job.recipe, views, sampler.steps_per_epoch) if fabric.global_rank == 0 else None
+    shared = cast(Plan, fabric.broadcast(made))
+    if fabric.global_rank == 0:
+        save_plan(job.folder.plan, shared)
+    return shared
+
+
+@contextmanager
+def catch_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set instead of ending the process between two writes."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {each: signal.signal(each, lambda *_: stop.set()) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def observation_steps(steps: int, count: int) -> frozenset[int]:
+    """After which steps the held-out records are looked at: the first tenth twice, then evenly to the end."""
+    if count < 1:
+        return frozenset()
+    even = {math.ceil(steps * index / count) for index in range(1, count + 1)}
+    return frozenset(even | {math.ceil(steps / (4 * count))}) - {0}

@@ -1,0 +1,159 @@
+"""What pretraining tells: how it went, on what, and the command that repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selftaught.data.findings import Finding as DataFinding
+from selftaught.data.splits import Splits
+from selftaught.engine.job import Trained
+from selftaught.engine.prepare import Prepared
+from selftaught.recipe import Recipe
+from selftaught.reports.blocks import (
+    Code,
+    Curve,
+    Facts,
+    Finding,
+    Findings,
+    LinePlot,
+    Section,
+    Verdict,
+)
+from selftaught.reports.report import Report
+from selftaught.runs.folder import RunFolder, read_rows
+
+ALARMS = ("set-aside", "one-class", "class-of-one", "split-leak")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainReport(Report):
+    """One pretraining. seconds: wall clock of this call. losses, watched: rows of losses.csv and health.csv."""
+
+    folder: Path
+    pretext: str
+    encoder: str
+    state: str
+    cause: str
+    remedy: str
+    kept: int
+    steps: int
+    records: int
+    parts: tuple[int, int, int]
+    seconds: float
+    recipe: str
+    recipe_hash: str
+    losses: tuple[dict[str, float], ...]
+    watched: tuple[dict[str, float], ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def title(self) -> str:
+        """The heading."""
+        return f"Pretraining with {self.pretext}"
+
+    def verdict(self) -> Verdict:
+        """Health first; whether it helped is for `evaluate` to say."""
+        good = self.state == "healthy"
+        score = [row["score"] for row in self.watched if "score" in row]
+        facts: list[tuple[str, str | float | None]] = [("state", self.state), ("steps", self.steps)]
+        if score:
+            facts.append(("validation kNN", round(score[-1], 3)))
+        sentences: tuple[str, ...] = (self.cause[0].upper() + self.cause[1:] + ".",)
+        if not good:
+            sentences += (f"What to do: {self.remedy}.",)
+        return Verdict(
+            headline=f"The run is {self.state}." if good else f"The run shows: {self.state}.",
+            sentences=(*sentences, "Whether pretraining helped is measured by `selftaught evaluate`."),
+            tone="good" if good else "warning",
+            facts=tuple(facts),
+        )
+
+    def sections(self) -> tuple[Section, ...]:
+        """Curves, data, recipe."""
+        facts = (
+            ("records", self.records, ""),
+            ("train / validation / test", " / ".join(map(str, self.parts)), ""),
+            ("encoder", self.encoder, ""),
+            ("kept weights of step", self.kept, ""),
+            ("time", round(self.seconds, 1), "s"),
+            ("run folder", str(self.folder), ""),
+        )
+        return (
+            Section(title="Run", blocks=(Facts(rows=facts),)),
+            Section(title="Training", blocks=training_plots(self.losses, self.watched)),
+            Section(title="Data findings", blocks=(Findings(items=self.findings),)),
+            Section(title="Recipe", blocks=(Code(code=self.recipe, title="recipe.toml", language="toml"),)),
+        )
+
+
+def make_report(
+    folder: RunFolder,
+    recipe: Recipe,
+    trained: Trained,
+    prepared: Prepared,
+    splits: Splits,
+    findings: Sequence[DataFinding],
+) -> PretrainReport:
+    """The report of a finished training."""
+    return PretrainReport(
+        folder=folder.path,
+        pretext=type(recipe.pretext).__name__,
+        encoder=type(recipe.encoder).__name__,
+        state=trained.health.state,
+        cause=trained.health.cause,
+        remedy=trained.health.remedy,
+        kept=trained.kept,
+        steps=trained.plan.steps,
+        records=len(prepared.store),
+        parts=(len(splits.train), len(splits.validation), len(splits.test)),
+        seconds=trained.seconds,
+        recipe=recipe.to_toml(),
+        recipe_hash=recipe.hash,
+        losses=tuple(read_rows(folder.losses)),
+        watched=tuple(read_rows(folder.health)),
+        findings=shown_findings(findings),
+    )
+
+
+def shown_findings(findings: Sequence[DataFinding]) -> tuple[Finding, ...]:
+    """The data's findings for a report, alarms first, each once."""
+    unique = {(finding.code, finding.message): finding for finding in findings}
+    ordered = sorted(unique.values(), key=lambda finding: finding.code not in ALARMS)
+    return tuple(
+        Finding(
+            code=finding.code,
+            severity="warning" if finding.code in ALARMS else "info",
+            message=finding.message,
+            count=finding.count,
+        )
+        for finding in ordered
+    )
+
+
+def training_plots(
+    losses: Sequence[dict[str, float]], watched: Sequence[dict[str, float]]
+) -> tuple[LinePlot, ...]:
+    """The loss, the effective rank and, with labels, the validation kNN over steps."""
+    plots = [_plot("Loss", "loss", losses, ("loss",))] if losses else []
+    if watched:
+        plots.append(_plot("Effective rank", "RankMe", watched, ("rank", "lidar")))
+        if "score" in watched[0]:
+            plots.append(_plot("Validation kNN", "accuracy", watched, ("score",)))
+        plots.append(_plot("Alignment and uniformity", "value", watched, ("alignment", "uniformity")))
+    return tuple(plots)
+
+
+def _plot(title: str, label: str, rows: Sequence[dict[str, float]], names: Sequence[str]) -> LinePlot:
+    curves = tuple(
+        Curve(
+            name=name,
+            x=tuple(row["step"] for row in rows),
+            y=tuple(row[name] for row in rows),
+            style="main" if index == 0 else "control",
+        )
+        for index, name in enumerate(names)
+        if name in rows[0]
+    )
+    return LinePlot(curves=curves, x_label="step", y_label=label, title=title, width="half")

@@ -1,0 +1,176 @@
+"""Recipe: one frozen choice of modality, encoder, pretext, optimiser, budget and seed; its fields are the only options."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from selftaught.core.config import fingerprint, from_dict, to_dict
+from selftaught.core.errors import UsageError
+from selftaught.core.pretext import check_pair, missing
+from selftaught.encoders import AnyEncoder, ConvNet, Transformer
+from selftaught.modalities import AnyModality
+from selftaught.pretexts import AnyPretext, SimCLR, Supervised
+
+Size = Literal["xs", "s", "m", "l"]
+
+
+def option(default: Any, text: str) -> Any:
+    """A dataclass field with its one-line help."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimiser:
+    """How weights move. Norms, biases and other vectors never decay.
+
+    kind: "adamw" (Loshchilov 2019) or "muon" (Jordan 2024: orthogonalised momentum for matrices, AdamW for the rest).
+    lr: peak rate of AdamW; matrix_lr: peak rate of Muon's matrices. warmup: fraction of the budget. clip: largest
+    gradient norm; 0 is off. final: fraction of the peak rate at the end of the cosine.
+    """
+
+    kind: Literal["adamw", "muon"] = "adamw"
+    lr: float = 1e-3
+    matrix_lr: float = 0.1
+    momentum: float = 0.6
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.98)
+    warmup: float = 0.05
+    final: float = 0.0
+    clip: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "matrix_lr"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"optimiser.{name} must be above 0; got {getattr(self, name)}.")
+        for name in ("warmup", "final", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"optimiser.{name} is a fraction from 0 to below 1; got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a pretraining but the data. `None` means: chosen from the data, and recorded.
+
+    Exactly one of minutes, epochs and steps is the budget (minutes=5 when none is given).
+    """
+
+    modality: AnyModality | None = option(None, "kind of data; recognised from the data when not given")
+    encoder: AnyEncoder | None = option(None, "network; the modality's default at the given size when not given")
+    pretext: AnyPretext = option(SimCLR(), "self-supervised objective")
+    optimiser: Optimiser = option(Optimiser(kind="muon"), "how weights move")
+    size: Size = option("s", "size dial of the default encoder")
+    minutes: float | None = option(None, "budget in minutes of training")
+    epochs: float | None = option(None, "budget in passes over the training part")
+    steps: int | None = option(None, "budget in optimiser steps")
+    batch: int | None = option(None, "records per optimiser step, over all processes; 256 where the data allows")
+    accumulate: int = option(1, "chunks that a batch is split into to save memory")
+    precision: Literal["auto", "fp32", "bf16"] = option("auto", "arithmetic; auto times both on this machine")
+    resolution: tuple[tuple[float, float], ...] | None = option(
+        None, "(view size as a fraction, until this progress) pairs; none: from the encoder and view size"
+    )
+    ema: float = option(0.0, "decay of the averaged encoder that is kept; 0 keeps the last weights")
+    seed: int = option(0, "seed of weights, order and views")
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise UsageError(f"give one budget, not {' and '.join(given)}.")
+        for name in given:
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be above 0; got {getattr(self, name)}.")
+        if self.batch is not None and self.batch < 2:
+            raise UsageError(f"batch must be 2 or more; got {self.batch}.")
+        if self.accumulate < 1 or (self.batch or self.accumulate) % self.accumulate:
+            raise UsageError(f"accumulate must divide the batch; {self.accumulate} does not divide {self.batch}.")
+        if self.accumulate > 1 and self.pretext.couples_records:
+            raise UsageError(
+                f"{type(self.pretext).__name__} compares the records of a batch, so accumulation would quietly train "
+                f"with fewer of them ({self.accumulate} chunks). Lower batch instead, or use a pretext that does not "
+                f"couple records (MAE)."
+            )
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"ema is a decay from 0 to below 1; got {self.ema}.")
+
+    @property
+    def hash(self) -> str:
+        """Hex digest of the whole recipe."""
+        return fingerprint(self)
+
+    def to_toml(self) -> str:
+        """The recipe as TOML; what is None is left out."""
+        return tomli_w.dumps(_without_none(to_dict(self)))
+
+
+def recipe_from_toml(text: str, place: str = "recipe.toml") -> Recipe:
+    """A recipe from TOML. Raises UsageError for unknown keys, wrong types and broken syntax."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise UsageError(f"{place} is not valid TOML: {problem}.") from problem
+    recipe: Recipe = from_dict(Recipe, content, place)
+    return recipe
+
+
+def read_recipe(path: Path | str) -> Recipe:
+    """The recipe in a TOML file."""
+    try:
+        return recipe_from_toml(Path(path).read_text(encoding="utf-8"), str(path))
+    except OSError as problem:
+        raise UsageError(f"recipe {path} cannot be read: {problem.strerror}.") from problem
+
+
+def resolve(recipe: Recipe, modality: AnyModality, records: int) -> Recipe:
+    """The recipe with every None decided for a modality and a number of training records.
+
+    The batch becomes 256, or the largest power of two that a fourth of the records holds, 8 at least. Raises
+    IllegalPair for an illegal choice.
+    """
+    encoder = recipe.encoder or default_encoder(recipe.pretext, modality, recipe.size)
+    check_pair(
+        recipe.pretext,
+        modality.offers | (frozenset({"label"}) if isinstance(recipe.pretext, Supervised) else frozenset()),
+        encoder.can,
+        (modality.name, type(encoder).__name__.lower()),
+    )
+    minutes = recipe.minutes if (recipe.epochs or recipe.steps or recipe.minutes) else 5.0
+    resolution = recipe.resolution if recipe.resolution is not None else default_resolution(encoder)
+    batch = recipe.batch or min(256, max(8, 2 ** int(math.log2(max(1, records / 4)))))
+    return replace(recipe, modality=modality, encoder=encoder, resolution=resolution, batch=batch, minutes=minutes)
+
+
+def default_encoder(pretext: AnyPretext, modality: AnyModality, size: Size) -> AnyEncoder:
+    """The encoder measured to serve best: the small residual network for pictures, a transformer where tokens drop."""
+    if modality.layout == "picture" and not pretext.needs & {"drop", "causal"}:
+        return ConvNet.of_size(size)
+    return Transformer.of_size(size)
+
+
+def default_resolution(encoder: AnyEncoder) -> tuple[tuple[float, float], ...]:
+    """Small views first for convolutions, which take any size; full views all along for the others."""
+    if isinstance(encoder, ConvNet):
+        return ((0.5, 0.3), (0.75, 0.75), (1.0, 1.0))
+    return ((1.0, 1.0),)
+
+
+def legal(pretext: type, modality: type, encoder: type) -> str:
+    """"" where the three classes go together, else what is missing. Picture backbones read pictures only."""
+    if encoder.layout == "picture" and modality.layout != "picture":  # type: ignore[attr-defined]
+        return "pictures"
+    offers = modality.offers | {"label"}  # type: ignore[attr-defined]
+    return ", ".join(sorted(missing(pretext.needs, offers, encoder.can)))  # type: ignore[attr-defined]
+
+
+def _without_none(item: Any) -> Any:
+    if isinstance(item, dict):
+        return {key: _without_none(value) for key, value in item.items() if value is not None}
+    if isinstance(item, list):
+        return [_without_none(value) for value in item]
+    return item
+
+

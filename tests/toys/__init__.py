@@ -1,0 +1,1 @@
+"""Small modalities and pretexts on generated data, which prove that the seam bends for nobody."""
