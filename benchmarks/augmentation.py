@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/augmentation.py --peers /tmp/peers/bin/python
 
-The peers need an environment of their own (pip install lightly==1.6.0 torchvision); the script starts itself there. One
-thread; CPU seconds of the process, so that other work on the machine disturbs less; the best of several rounds. Pictures
-are decoded beforehand for everyone (PIL pictures for lightly, uint8 tensors for the others). Writes
+The peers need an environment of their own (pip install lightly==1.6.0 torchvision); the script starts itself there.
+One thread; CPU seconds of the process, so that other work on the machine disturbs less; the best of several rounds.
+Pictures are decoded beforehand for everyone (PIL pictures for lightly, uint8 tensors for the others). Writes
 results/augmentation.csv; what could not be imported is written as "not measured".
 """
 

@@ -117,7 +117,9 @@ def recipe_options() -> list[click.Parameter]:
             options.append(click.Option([f"--{each.name}"], help=f"{text} ({names})"))
         elif each.name not in ("optimiser", "resolution"):
             default = None if each.default is None else f" [default: {each.default}]"
-            options.append(click.Option([f"--{each.name}"], type=converter(hints[each.name]), help=text + (default or "")))
+            options.append(
+                click.Option([f"--{each.name}"], type=converter(hints[each.name]), help=text + (default or ""))
+            )
     return options
 
 
@@ -130,7 +132,7 @@ def union_members(name: str) -> dict[str, type]:
 
 
 def build_recipe(given: dict[str, Any]) -> Any:
-    """The recipe of a command line: a file or the defaults, then flags, then --set. Takes its options out of `given`."""
+    """The recipe of a command line: a file or the defaults, then flags, then --set; taken out of `given`."""
     from selftaught.core.config import override
     from selftaught.recipe import Recipe, read_recipe
 
@@ -176,7 +178,9 @@ def converter(kind: Any) -> Any:
     kind = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
     if get_origin(kind) in (Union, types.UnionType):
         plain = [part for part in get_args(kind) if part is not type(None)]
-        return converter(next((part for part in plain if part in (int, float, Path)), str) if len(plain) > 1 else plain[0])
+        return converter(
+            next((part for part in plain if part in (int, float, Path)), str) if len(plain) > 1 else plain[0]
+        )
     if get_origin(kind) is Literal:
         return click.Choice([str(choice) for choice in get_args(kind)])
     if get_origin(kind) is tuple:
@@ -184,7 +188,7 @@ def converter(kind: Any) -> Any:
     return {int: click.INT, float: click.FLOAT, Path: click.Path(path_type=Path)}.get(kind, click.STRING)
 
 
-class Words(click.ParamType):
+class Words(click.ParamType[tuple[Any, ...]]):
     """Words between commas; whole numbers become numbers."""
 
     name = "a,b,..."
@@ -232,7 +236,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SelftaughtError as problem:
         sys.exit(_say(f"Error: {problem}", problem.exit_code))
     except KeyboardInterrupt as stop:
-        sys.exit(_say(f"Interrupted ({stop or 'Ctrl-C'}). Repeat the same command to go on where it stopped.", 130))
+        why = str(stop) or "Ctrl-C"
+        sys.exit(_say(f"Interrupted ({why}). Repeat the same command to go on where it stopped.", 130))
 
 
 def _say(text: str, code: int) -> int:

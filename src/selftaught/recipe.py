@@ -1,4 +1,4 @@
-"""Recipe: one frozen choice of modality, encoder, pretext, optimiser, budget and seed; its fields are the only options."""
+"""Recipe: one frozen choice of modality, encoder, pretext, optimiser, budget and seed: the only list of options."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def default_resolution(encoder: AnyEncoder) -> tuple[tuple[float, float], ...]:
 
 
 def legal(pretext: type, modality: type, encoder: type) -> str:
-    """"" where the three classes go together, else what is missing. Picture backbones read pictures only."""
+    """ "" where the three classes go together, else what is missing. Picture backbones read pictures only."""
     if encoder.layout == "picture" and modality.layout != "picture":  # type: ignore[attr-defined]
         return "pictures"
     offers = modality.offers | {"label"}  # type: ignore[attr-defined]
@@ -172,5 +172,3 @@ def _without_none(item: Any) -> Any:
     if isinstance(item, list):
         return [_without_none(value) for value in item]
     return item
-
-

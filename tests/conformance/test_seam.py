@@ -1,12 +1,17 @@
 """Every modality with every pretext that it can serve, toys included: no pair has code of its own."""
 
+import numpy as np
 import pytest
 import torch
+from tests.toys.cluster import Cluster
 from tests.toys.following import NextToken
+from tests.toys.order import Order
+from tests.toys.queue import QueueContrast
 from tests.toys.samples import SAMPLES
 from tests.toys.training import Training, legal_pairs, name_pair
 
 from selftaught.core.batch import View, map_tensors
+from selftaught.core.errors import UsageError
 from selftaught.core.pretext import cat_representations, gather_nothing
 
 PAIRS = pytest.mark.parametrize(("name", "pretext"), legal_pairs(), ids=name_pair)
@@ -144,6 +149,7 @@ def test_couples_records_tells_whether_another_record_moves_a_records_gradient(n
     assert (moved > 1e-7) == pretext.couples_records
 
 
+@pytest.mark.slow
 def test_next_token_learns_to_count():
     training = Training(SAMPLES["documents"], NextToken(), records=64)
     losses = [training.step(SAMPLES["documents"].rows(64, seed=step % 4), step).total.item() for step in range(60)]
@@ -163,3 +169,74 @@ def test_a_packed_document_is_blind_to_its_neighbours_to_the_last_bit():
         first, second = (output.tokens.content for output in outputs)
         assert torch.equal(first[~other], second[~other])
         assert not torch.equal(first[other], second[other])
+
+
+@pytest.mark.parametrize(("told", "learns"), [(True, True), (False, False)], ids=["words-tell", "words-say-nothing"])
+def test_order_is_learnt_from_content_and_cannot_be_learnt_from_places(told, learns):
+    sample = SAMPLES["documents"]
+    training = Training(sample, Order(), records=64)
+    rows = sample.decoded([np.arange(6) * told for _ in range(64)], [0] * 64, seed=0)
+    losses = [training.step(rows, step).total.item() for step in range(40)]
+    chance = training.views(rows)[0].origin[:, :6].var(unbiased=False).item()
+    # Whatever places could give away would let the loss fall below the variance of the origins.
+    assert (sum(losses[-5:]) / 5 < 0.5 * chance) == learns
+    assert learns or min(losses) > 0.9 * chance
+
+
+def test_queue_and_teacher_are_written_after_the_step_as_the_paper_says():
+    training, rows = begun("table", QueueContrast(size=24, momentum=0.75))
+    head, before = training.head, {name: value.clone() for name, value in training.head.state_dict().items()}
+    outcome = training.step(rows)
+    assert torch.equal(head.queue[:16], outcome.state["key"])
+    assert torch.equal(head.queue[16:], before["queue"][:8])
+    for name, fast in training.encoder.named_parameters():
+        slow = 0.75 * before[f"teacher.{name}"] + 0.25 * fast
+        torch.testing.assert_close(head.get_parameter(f"teacher.{name}"), slow)
+
+
+def test_clusters_are_written_before_the_epoch_alike_for_equal_streams():
+    first, rows = begun("table", Cluster())
+    second, _ = begun("table", Cluster())
+    assert torch.equal(first.head.cluster, second.head.cluster)
+    assert torch.equal(first.head.record, rows.record.sort().values)
+    assert len(first.head.cluster.unique()) > 1
+
+
+def test_a_pair_gives_each_view_the_stream_that_the_plan_asks_for():
+    training, rows = begun("pair", next(pretext for name, pretext in legal_pairs() if "pair" in pretext.needs))
+    assert [view.stream for view in training.views(rows)] == ["curve", "tag"]
+    with pytest.raises(UsageError, match="streams 0 and 1"):
+        training.views(rows, (View(kind="clean", stream=2),))
+
+
+@pytest.mark.parametrize("name", ["pair", "table"])
+def test_contrast_and_alignment_learn_to_tell_records_apart(name):
+    pretext = next(
+        each for own, each in legal_pairs() if own == name and type(each).__name__ in ("Alignment", "SimCLR")
+    )
+    training = Training(SAMPLES[name], pretext, records=32)
+    losses = [training.step(SAMPLES[name].rows(32, seed=step % 4), step).total.item() for step in range(40)]
+    assert sum(losses[-4:]) < 0.9 * sum(losses[:4])
+
+
+@PAIRS
+def test_encoder_and_head_loaded_from_their_state_give_equal_losses(name, pretext):
+    first, rows = begun(name, pretext)
+    first.step(rows)
+    second = Training(SAMPLES[name], pretext, records=16)
+    views = first.views(rows, step=1)
+    second.encoder.load_state_dict(first.encoder.state_dict())
+    second.head.load_state_dict(first.head.state_dict())
+    assert torch.equal(first.losses(views).total, second.losses(views).total)
+
+
+@PAIRS
+def test_represented_in_bf16_with_losses_in_fp32_stays_near_fp32(name, pretext):
+    training, rows = begun(name, pretext)
+    views = training.views(rows)
+    with torch.autocast("cpu", torch.bfloat16):
+        representation = training.represent(views)
+    outcome = pretext.losses(training.head, representation, views, training.clock(0), gather_nothing)
+    outcome.total.backward()
+    torch.testing.assert_close(outcome.total, training.losses(views).total, rtol=0.05, atol=0.05)
+    assert all(part.grad.isfinite().all() for part in training.parameters if part.grad is not None)

@@ -87,7 +87,7 @@ def test_a_whole_number_is_a_legal_float_and_becomes_one():
     ("kind", "value", "said"),
     [
         (Drawing, {"stile": "solid"}, r"recipe \(Drawing\) has no 'stile'.*Did you mean 'style'\?"),
-        (Drawing, {"shape": {"type": "Rond"}}, r"recipe.shape has no 'Rond'; it has Round, Square. Did you mean 'Round'\?"),
+        (Drawing, {"shape": {"type": "Rond"}}, r"recipe.shape has no 'Rond'.*Did you mean 'Round'\?"),
         (Drawing, {"shape": {"type": "Round", "radios": 1}}, r"recipe.shape \(Round\).*Did you mean 'radius'\?"),
         (Drawing, {"shape": {"radius": 1}}, r"recipe.shape"),
         (Drawing, {"style": "dotted"}, r"recipe.style must be one of 'solid', 'dashed'; got 'dotted'"),

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.data.making import png, write_folder, write_zip
 
 from selftaught.core.errors import DataError
 from selftaught.data.source import open_source
-from tests.data.making import png, write_folder, write_zip
 
 FILES = {f"{part}/{name}/{index}.png": png(index + 100 * len(part + name))
          for part in ("train", "test") for name in ("cat", "dog") for index in range(3)}  # fmt: skip
@@ -95,7 +95,7 @@ def test_a_labels_file_without_a_single_label_is_refused(folder: Path, tmp_path:
 
 
 def test_one_class_and_a_class_of_one_are_findings(folder: Path):
-    assert finding(open_source(folder, labels=["a"] * 12), "one-class").count == 12
+    assert finding(open_source(folder, labels=["a"] * 12), "one-class").message.startswith("All labels are ['a']")
     assert "'b'" in finding(open_source(folder, labels=["a"] * 11 + ["b"]), "class-of-one").message
 
 
@@ -109,7 +109,7 @@ def test_a_file_whose_columns_cannot_be_told_asks_for_them(folder: Path, tmp_pat
 
 
 def test_labels_that_are_neither_column_nor_file_are_refused(folder: Path):
-    with pytest.raises(DataError, match="neither a column nor a file"):
+    with pytest.raises(DataError, match=r"neither a file .* nor a column"):
         open_source(folder, labels="nothing.csv")
 
 

@@ -35,18 +35,22 @@ def test_an_error_is_raised_where_its_result_was_due():
             raise KeyError("record 3")
         return item
 
-    seen = []
-    with pytest.raises(KeyError, match="record 3"), Loader(range(10), read) as loader:
-        for item in loader:
-            seen.append(item)
-    assert seen == [0, 1, 2]
+    with Loader(range(10), read) as loader:
+        results = iter(loader)
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(KeyError, match="record 3"):
+            next(results)
     assert threads() == 0
 
 
 def test_an_error_of_the_consumer_ends_the_thread():
-    with pytest.raises(ZeroDivisionError), Loader(itertools.count(), lambda item: item) as loader:
-        for item in loader:
-            1 // (item - 1)
+    def consume() -> None:
+        with Loader(itertools.count(), lambda item: item) as loader:
+            for item in loader:
+                1 // (item - 1)
+
+    with pytest.raises(ZeroDivisionError):
+        consume()
     assert threads() == 0
 
 

@@ -14,12 +14,12 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import torch
+from tests.data.making import pictures, png, write_folder, write_zip
 
 from selftaught.core.errors import DataError, UsageError
 from selftaught.data import files
 from selftaught.data.source import open_source
 from selftaught.data.tables import BLOCK_ROWS
-from tests.data.making import pictures, png, write_folder, write_zip
 
 NESTED = {"b/deep/2.png": png(2), "a/1.png": png(1), "0.PNG": png(0)}
 
@@ -115,7 +115,9 @@ def test_an_object_that_is_no_data_is_a_usage_error():
         open_source(3)
 
 
-@pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "C:\\evil.png", "a\\..\\..\\e.png"])
+@pytest.mark.parametrize(
+    "name", ["../evil.png", "a/../../evil.png", "/etc/evil.png", "C:\\evil.png", "a\\..\\..\\e.png"]
+)
 def test_a_zip_with_a_name_that_leads_out_of_it_is_refused(tmp_path: Path, name: str):
     with pytest.raises(DataError, match="lead out of the archive"):
         open_source(write_zip(tmp_path / "data.zip", {"ok.png": png(1), name: png(2)}))
@@ -296,7 +298,12 @@ def test_npy_and_npz_files_are_read_without_pickle(tmp_path: Path):
     np.save(tmp_path / "bad.npy", np.array([{"a": 1}], dtype=object))
     assert np.array_equal(open_source(tmp_path / "a.npy").records[3].read(), values[3])
     source = open_source(tmp_path / "a.npz", labels="y", group="who")
-    assert [(record.label, record.group) for record in source.records] == [("0", "p"), ("1", "p"), ("0", "q"), ("1", "q")]
+    assert [(record.label, record.group) for record in source.records] == [
+        ("0", "p"),
+        ("1", "p"),
+        ("0", "q"),
+        ("1", "q"),
+    ]
     with pytest.raises(DataError, match="never loaded"):
         open_source(tmp_path / "bad.npy")
 

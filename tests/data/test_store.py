@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.data.making import decode, pictures, png, value_of, write_folder, write_zip
 
 from selftaught.core.errors import DataError, StoreError
 from selftaught.core.modality import Record, Stored
@@ -22,7 +23,6 @@ from selftaught.data import build, writer
 from selftaught.data.build import build_store
 from selftaught.data.source import open_source
 from selftaught.data.store import open_store
-from tests.data.making import decode, pictures, png, value_of, write_folder, write_zip
 
 
 def make(data, folder: Path, reader=decode, **options):
@@ -250,7 +250,7 @@ def test_a_full_device_is_told_from_a_folder_without_rights(tmp_path: Path):
         pytest.skip("this system has no /dev/full")
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "ids.jsonl").symlink_to("/dev/full")
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=r"cannot be written|disk is full"):
         make(write_folder(tmp_path / "d", pictures(3)), tmp_path / "store")
 
 

@@ -44,7 +44,7 @@ class Alignment(Pretext):
     def losses(
         self, head: nn.Module, representation: Representation, views: Sequence[Batch], clock: Clock, gather: Gather
     ) -> Outcome:
-        first, second = (F.normalize(representation[name], dim=-1) for name in ("first", "second"))
+        first, second = (F.normalize(representation[name].float(), dim=-1) for name in ("first", "second"))
         own = torch.arange(len(first)) + clock.rank * len(first)
         ways = [(first, gather(second)), (second, gather(first))]
         parts = [F.cross_entropy(head.sharpness.exp() * here @ there.T, own) for here, there in ways]

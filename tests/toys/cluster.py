@@ -49,7 +49,7 @@ class Cluster(Pretext):
         record = views[0].facts.record
         place = torch.searchsorted(head.record, record).clamp(max=len(head.record) - 1)
         known = head.record[place] == record
-        loss = F.cross_entropy(representation["scores"], head.cluster[place], reduction="none")
+        loss = F.cross_entropy(representation["scores"].float(), head.cluster[place], reduction="none")
         return Outcome(losses={"cluster": masked_mean(loss[:, None], known[:, None], gather, clock.ranks)})
 
     @torch.no_grad()

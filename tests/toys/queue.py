@@ -51,7 +51,7 @@ class QueueContrast(Pretext):
     def losses(
         self, head: nn.Module, representation: Representation, views: Sequence[Batch], clock: Clock, gather: Gather
     ) -> Outcome:
-        query, key = representation["query"], representation["key"]
+        query, key = representation["query"].float(), representation["key"].float()
         scores = torch.cat([(query * key).sum(1, keepdim=True), query @ head.queue.T], 1) / self.temperature
         loss = F.cross_entropy(scores, torch.zeros(len(query), dtype=torch.long))
         return Outcome(losses={"contrast": loss}, state={"key": gather(key)})

@@ -76,6 +76,14 @@ class Classical:
     features: Callable[[Rows, Rows], tuple[np.ndarray, np.ndarray]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Portrait:
+    """A record as a person can see or hear it; `content` by `kind` as in reports: JPEG bytes, text, WAV bytes, ..."""
+
+    kind: Literal["picture", "text", "audio", "line", "row"]
+    content: Any
+
+
 class Modality(ABC):
     """A frozen dataclass per kind of data; its fields are the user's options.
 
@@ -90,7 +98,7 @@ class Modality(ABC):
     @property
     @abstractmethod
     def axes(self) -> tuple[Axis, ...]:
-        """What the token coordinates are."""
+        """What the token coordinates are; of all streams where there are several, each at 0 of the others' axes."""
 
     @property
     @abstractmethod
@@ -120,3 +128,7 @@ class Modality(ABC):
     @abstractmethod
     def classical(self) -> tuple[Classical, ...]:
         """The feature sets that an expert would have used before representation learning."""
+
+    def portray(self, rows: Rows, side: int) -> tuple[Portrait, ...]:
+        """The rows as a person can look at or listen to them, about `side` pixels large; empty where they cannot be."""
+        return ()

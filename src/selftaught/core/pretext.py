@@ -140,7 +140,7 @@ class Pretext(ABC):
     def losses(
         self, head: nn.Module, representation: Representation, views: Sequence[Batch], clock: Clock, gather: Gather
     ) -> Outcome:
-        """Named losses; pure: writes nothing."""
+        """Named losses; pure: writes nothing. The representation has the precision of the forward, such as bf16."""
 
     def after_step(self, encoder: Encoder, head: nn.Module, state: Mapping[str, Tensor], clock: Clock) -> None:  # noqa: B027
         """Momentum, queues and centres are written here, never in `losses`."""

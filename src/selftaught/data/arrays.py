@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from torch import Tensor
 
 from selftaught.core.errors import DataError
 from selftaught.data.location import explained, is_remote, open_binary, suffix_of
-from selftaught.data.records import Listing, Table
+from selftaught.data.records import Listing, Table, stamp_value
 
 ARRAY_NAMES = ("x", "images", "image", "data", "pixels", "features", "arr_0")
 
@@ -41,11 +39,11 @@ def list_array(values: Any, kind: str, table: Table | None = None) -> Listing:
     if not isinstance(values, np.ndarray):
         values = [np.asarray(each.detach().cpu() if isinstance(each, Tensor) else each) for each in values]
     first = np.asarray(values[0])
-    if any(np.asarray(value).dtype.kind not in "biufc" for value in values[:1]):
+    if first.dtype.kind not in "biufc":
         raise DataError(f"The {kind} holds {first.dtype}, not numbers. Give arrays of numbers, or a path.")
     return Listing(
         ids=[str(row) for row in range(len(values))],
-        stamps=[_content(np.asarray(value)) for value in values],
+        stamps=[stamp_value(np.asarray(value)) for value in values],
         read=ArrayReader(values),
         kind=f"{kind} of {len(values):,} records, the first {first.dtype} {tuple(first.shape)}",
         table=table,
@@ -68,48 +66,34 @@ def list_array_file(place: str | Path, column: str | None) -> Listing:
         text = str(problem).removesuffix(".")
         raise DataError(f"{text}. Arrays of Python objects are never loaded; save numbers.") from problem
     name = _choose(arrays, place, column)
-    rest = {
-        key: value for key, value in arrays.items() if len(np.shape(value)) == 1 and len(value) == len(arrays[name])
-    }
-    table = Table(names=tuple(rest), rows=len(arrays[name]), column=partial(_as_list, rest))
-    return list_array(arrays[name], f"NPZ array {name!r}", table)
+    values = arrays[name]
+    rest = {key: value.tolist() for key, value in arrays.items() if value.shape == values.shape[:1]}
+    table = Table(names=tuple(rest), rows=len(values), column=rest.__getitem__)
+    return list_array(values, f"NPZ array {name!r}", table)
 
 
 def _joined(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """`x_train` and `x_test` as one `x`, with a column `split` beside them."""
-    whole = {name: value for name, value in arrays.items() if not name.lower().endswith(("_train", "_test"))}
-    trains = [name for name in arrays if name.lower().endswith("_train") and f"{name[:-6]}_test" in arrays]
-    for name in trains:
-        train, test = arrays[name], arrays[f"{name[:-6]}_test"]
-        whole[name[:-6]] = np.concatenate([train, test])
+    whole = dict(arrays)
+    for name in [name.removesuffix("_train") for name in arrays if name.endswith("_train")]:
+        if f"{name}_test" not in arrays:
+            continue
+        train, test = whole.pop(f"{name}_train"), whole.pop(f"{name}_test")
+        whole[name] = np.concatenate([train, test])
         whole.setdefault("split", np.array(["train"] * len(train) + ["test"] * len(test)))
     return whole
-
-
-def _as_list(arrays: Mapping[str, np.ndarray], name: str) -> list[Any]:
-    return list(arrays[name].tolist())
 
 
 def _choose(arrays: Mapping[str, np.ndarray], place: str | Path, column: str | None) -> str:
     """The array that holds the records: the one named, else a usual name, else the one with the most axes."""
     described = ", ".join(f"{name} {value.dtype} {value.shape}" for name, value in arrays.items()) or "nothing"
-    if column is not None:
-        if column not in arrays:
-            raise DataError(f"{str(place)!r} has no array {column!r}; it has {described}.")
-        return column
     deep = [name for name, value in arrays.items() if value.ndim >= 2]
     usual = [name for each in ARRAY_NAMES for name in deep if name.lower() == each]
-    if usual:
-        return usual[0]
-    if len(deep) != 1:
+    if column is not None and column not in arrays:
+        raise DataError(f"{str(place)!r} has no array {column!r}; it has {described}.")
+    if column is None and not usual and len(deep) != 1:
         raise DataError(f"{str(place)!r} holds {described}. Name the array of the records with --column.")
-    return deep[0]
-
-
-def _content(value: np.ndarray) -> str:
-    digest = hashlib.blake2b(f"{value.dtype}{value.shape}".encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(value).data if value.size else b"")
-    return digest.hexdigest()
+    return column or (usual or deep)[0]
 
 
 def is_array_list(data: Any) -> bool:

@@ -28,6 +28,7 @@ from selftaught.data.writer import Decode, Decoded, Writer, decode_ahead
 COMMIT_RECORDS = 4096
 COMMIT_BYTES = 128 << 20
 MARGIN_BYTES = 256 << 20
+KEPT = "{}; what is done is kept, and the same command continues."
 
 
 def build_store(
@@ -168,9 +169,8 @@ def _check_space(folder: Path, needed: int) -> int:
     free = shutil.disk_usage(folder).free
     if free < needed + MARGIN_BYTES:
         raise StoreError(
-            f"The store needs about {format_bytes(needed)} more; {str(folder)!r} has {format_bytes(free)} free, of which "
-            f"{format_bytes(MARGIN_BYTES)} stay free. Free some space or choose another disk; what is done is kept, and "
-            "the same command continues."
+            f"The store needs about {format_bytes(needed)} more; {str(folder)!r} has {format_bytes(free)} free, and "
+            f"{format_bytes(MARGIN_BYTES)} must stay free. {KEPT.format('Free some space or choose another disk')}"
         )
     return free
 
@@ -183,6 +183,5 @@ def _disk_explained(folder: Path) -> Iterator[None]:
     except OSError as problem:
         full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
         what = "The disk is full" if full else f"The store cannot be written ({problem.strerror or problem})"
-        remedy = "Free some space" if full else "Choose a folder that can be written to"
-        kept = "what is done is kept, and the same command continues"
-        raise StoreError(f"{what}: {str(folder)!r}. {remedy}; {kept}.") from problem
+        remedy = KEPT.format("Free some space" if full else "Choose a folder that can be written to")
+        raise StoreError(f"{what}: {str(folder)!r}. {remedy}") from problem

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from selftaught.core.errors import DataError
-from selftaught.data.findings import Finding, name_some
+from selftaught.data.findings import Finding, name_some, note
 from selftaught.data.location import explained, is_remote, open_binary, read_bytes
 from selftaught.data.records import Listing, clean_id
 
@@ -32,9 +32,8 @@ JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "__pyc
 
 # Deflate reaches 1032:1. Blank pictures come near it, so the ratio counts only for entries that could hurt.
 ENTRY_LIMIT_BYTES = 256 << 20
-ENTRY_RATIO = 100
 TOTAL_LIMIT_BYTES = 4 << 30
-TOTAL_RATIO = 200
+RATIO = 100
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,7 @@ def open_archive(place: str | Path) -> zipfile.ZipFile:
         # The archive closes a file that it opened itself when it is dropped, but not one that it was given.
         return zipfile.ZipFile(open_binary(place) if is_remote(place) else place)
     except (zipfile.BadZipFile, EOFError, OSError) as problem:
-        raise DataError(
-            f"{str(place)!r} is not a readable zip archive: {problem}. It may be truncated; copy it again."
-        ) from problem
+        raise DataError(f"{str(place)!r} is not a readable zip archive ({problem}); copy it again.") from problem
 
 
 def list_zip(place: str | Path, suffixes: Collection[str] | None = None) -> Listing:
@@ -127,18 +124,14 @@ def check_archive(place: str | Path, entries: Sequence[zipfile.ZipInfo]) -> None
         )
     if any(entry.flag_bits & 1 for entry in entries):
         raise DataError(f"{str(place)!r} is encrypted. Unpack it, and give the folder instead.")
-    for entry in entries:
-        if entry.file_size > ENTRY_LIMIT_BYTES and entry.file_size > ENTRY_RATIO * max(1, entry.compress_size):
-            raise DataError(
-                f"{entry.filename!r} in {str(place)!r} unpacks from {entry.compress_size:,} to {entry.file_size:,} "
-                "bytes, a decompression bomb. The archive is refused; remove the entry."
-            )
     total, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
-    if total > TOTAL_LIMIT_BYTES and total > TOTAL_RATIO * max(1, packed):
-        raise DataError(
-            f"{str(place)!r} unpacks from {packed:,} to {total:,} bytes: a decompression bomb. The archive is refused; "
-            "if it is genuine, unpack it and give the folder instead."
-        )
+    bombs = [(f"entry {each.filename!r}", each.compress_size, each.file_size, ENTRY_LIMIT_BYTES) for each in entries]
+    for name, before, after, limit in [*bombs, ("the whole", packed, total, TOTAL_LIMIT_BYTES)]:
+        if after > limit and after > RATIO * max(1, before):
+            raise DataError(
+                f"{str(place)!r} is refused, a decompression bomb: {name} unpacks from {before:,} to {after:,} bytes. "
+                "If it is genuine, unpack it and give the folder instead."
+            )
 
 
 def leaves_archive(name: str) -> bool:
@@ -215,17 +208,10 @@ def choose_files(
     else:
         kind, wanted = "files", {f".{suffix.lower().lstrip('.')}" for suffix in suffixes}
     names = [name for name in usable if os.path.splitext(name)[1].lower() in wanted]
+    rest = [name for name in usable if os.path.splitext(name)[1].lower() not in wanted]
     seen = ", ".join(f"{suffix or 'no suffix'} ({count:,})" for suffix, count in found.most_common(8))
     if not names:
-        raise DataError(
-            f"No file in {place!r} is of a kind that can be read; found {seen}. "
-            f"Readable suffixes: {' '.join(sorted(wanted if suffixes else set().union(*SUFFIXES.values())))}."
-        )
-    rest = len(usable) - len(names)
-    note = Finding(
-        code="files-left-out",
-        message=f"{rest:,} files are not {kind} and were left out; found {seen}.",
-        count=rest,
-        ids=tuple(name for name in usable if os.path.splitext(name)[1].lower() not in wanted)[:5],
-    )
-    return names, f"{len(names):,} {kind}", (note,) if rest else ()
+        readable = " ".join(sorted(wanted if suffixes else set().union(*SUFFIXES.values())))
+        raise DataError(f"{place!r} holds no file that can be read; found {seen}. Readable suffixes: {readable}.")
+    message = f"{len(rest):,} files are not {kind} and were left out; found {seen}."
+    return names, f"{len(names):,} {kind}", note("files-left-out", rest, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SHOWN = 5
@@ -10,12 +10,17 @@ SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing noticed: a stable code, a sentence for the user, how many records it touches, the first few of them."""
+    """One thing noticed: a stable code, a sentence for the user, how many records it touches, and which."""
 
     code: str
     message: str
     count: int = 1
     ids: tuple[str, ...] = ()
+
+
+def note(code: str, ids: Sequence[object], message: str) -> tuple[Finding, ...]:
+    """One finding on these records, or none where there are none."""
+    return (Finding(code=code, message=message, count=len(ids), ids=tuple(map(str, ids))),) if len(ids) else ()
 
 
 def name_some(names: Iterable[object], shown: int = SHOWN) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from selftaught.core.errors import DataError
-from selftaught.data.findings import Finding, name_some
+from selftaught.data.findings import Finding, name_some, note
 from selftaught.data.location import exists, is_remote, suffix_of
 from selftaught.data.records import Label, Listing, Table, clean_id
 from selftaught.data.tables import TABLE_SUFFIXES, read_table
@@ -49,25 +49,19 @@ def find_labels(listing: Listing, given: Given, task: Literal["classes", "number
     labels, kind = type_labels(raw.values, task)
     present = Counter(label for label in labels if label is not None)
     if not present:
-        raise DataError(
-            f"None of the {len(labels):,} records has a label in {_describe(given)}. Give another column or file."
-        )
-    findings = [*raw.findings, Finding(code="label-kind", message=kind, count=sum(present.values()))]
-    missing = [index for index, label in enumerate(labels) if label is None]
-    if missing:
-        message = f"{len(missing):,} of {len(labels):,} records have no label; they serve pretraining only."
-        ids = tuple(listing.ids[index] for index in missing[:5])
-        findings.append(Finding(code="labels-missing", message=message, count=len(missing), ids=ids))
-    if len(present) == 1:
-        message = f"All labels are {next(iter(present))!r}: nothing can be learned or measured with one class."
-        findings.append(Finding(code="one-class", message=message, count=len(labels) - len(missing)))
-    single = [str(label) for label, count in present.items() if count == 1 and isinstance(label, str)]
-    if single and len(present) > 1:
-        message = (
-            f"{len(single):,} classes have one record, which cannot be both trained and tested: {name_some(single)}."
-        )
-        findings.append(Finding(code="class-of-one", message=message, count=len(single)))
-    return Column(values=labels, findings=tuple(findings))
+        where = f"None of the {len(labels):,} records has a label in {_describe(given)}"
+        raise DataError(f"{where}. Give another column or file.")
+    missing = [record_id for record_id, label in zip(listing.ids, labels, strict=True) if label is None]
+    only = list(present) if len(present) == 1 else []
+    single = [label for label, count in present.items() if count == 1 and isinstance(label, str) and not only]
+    findings = (
+        *raw.findings,
+        Finding(code="label-kind", message=kind, count=len(labels) - len(missing)),
+        *note("labels-missing", missing, f"{len(missing):,} of {len(labels):,} records have no label."),
+        *note("one-class", only, f"All labels are {only}: nothing can be learned or measured with one class."),
+        *note("class-of-one", single, f"Classes of one record cannot be trained and tested: {name_some(single)}."),
+    )
+    return Column(values=labels, findings=findings)
 
 
 def find_groups(listing: Listing, given: Given) -> Column:
@@ -86,9 +80,8 @@ def find_splits(listing: Listing, given: Given) -> Column:
     names = [None if _is_missing(value) else SPLITS.get(_text(value).lower(), "") for value in raw.values]
     unknown = sorted({_text(value) for value, name in zip(raw.values, names, strict=True) if name == ""})
     if unknown:
-        raise DataError(
-            f"Splits must be train, validation or test; {_describe(given)} has {name_some(unknown)}. Rename them."
-        )
+        names_given = f"{_describe(given)} has {name_some(unknown)}"
+        raise DataError(f"Splits must be train, validation or test; {names_given}. Rename them.")
     if not any(names):
         raise DataError(f"None of the {len(names):,} records has a split in {_describe(given)}. Leave --split out.")
     return Column(values=names, findings=raw.findings)
@@ -113,16 +106,14 @@ def find_column(listing: Listing, given: Given, role: Role) -> Column:
 
 def _folders(ids: Sequence[str], role: Role) -> list[str | None]:
     """The parent folder's name; for splits the topmost folder whose name is one of a split."""
-    if role != "split":
-        names = [PurePosixPath(record_id).parent.name or None for record_id in ids]
-    else:
-        chains = (PurePosixPath(record_id).parts[:-1] for record_id in ids)
+    chains = [PurePosixPath(record_id).parts[:-1] for record_id in ids]
+    if role == "split":
         names = [next((part for part in chain if part.lower() in SPLITS), None) for chain in chains]
+    else:
+        names = [chain[-1] if chain else None for chain in chains]
     if not any(names):
         wanted = "folders named train, validation or test" if role == "split" else "folders that name them"
-        raise DataError(
-            f"--{role} folder needs {wanted}; there is none in {name_some(ids[:3])}. Name a column or file."
-        )
+        raise DataError(f"--{role} folder needs {wanted}; {name_some(ids[:3])} lie in none. Name a column or file.")
     return names
 
 
@@ -136,12 +127,9 @@ def _open_keyed(listing: Listing, given: str, role: Role) -> tuple[Table, str | 
         content = listing.inside(path) if listing.inside is not None and not is_remote(path) else None
         if content is not None and suffix_of(path) in TABLE_SUFFIXES:
             return read_table(content, suffix_of(path)), column
-    columns = (
-        f"the data has the columns {', '.join(listing.table.names)}" if listing.table else "the data has no columns"
-    )
     raise DataError(
-        f"--{role} {given!r} is neither a column nor a file ({' '.join(sorted(TABLE_SUFFIXES))}): {columns}. "
-        "Use `folder` if folders name them."
+        f"--{role} {given!r} is neither a file ({' '.join(sorted(TABLE_SUFFIXES))}) nor a column. The data has "
+        f"{', '.join(listing.table.names) if listing.table else 'no columns'}. Use `folder` if folders name them."
     )
 
 
@@ -155,47 +143,31 @@ def _match(ids: Sequence[str], table: Table, name: str | None, role: Role, given
     unknown = [key for key in keys if spelled(key) not in position]
     if unknown:
         raise DataError(
-            f"{len(unknown):,} of {len(keys):,} ids in column {key_name!r} of {given!r} are not in the data: "
-            f"{name_some(unknown)}. The data's ids look like {name_some(ids[:2])}. "
-            "Remove those rows or correct the ids."
+            f"{len(unknown):,} of {len(keys):,} ids in {given!r} are not in the data: {name_some(unknown)}. "
+            f"The data's ids look like {name_some(ids[:2])}. Remove those rows, or correct column {key_name!r}."
         )
     found: list[Any] = [None] * len(ids)
-    rows: dict[int, int] = {}
-    clashes, repeats = [], 0
-    for row, key in enumerate(keys):
+    clashes = []
+    for key, value in zip(keys, values, strict=True):
         place = position[spelled(key)]
-        if (
-            place in rows
-            and not _is_missing(found[place])
-            and not _is_missing(values[row])
-            and found[place] != values[row]
-        ):
-            clashes.append(key)
-        repeats += place in rows
-        if not _is_missing(values[row]):
-            found[place] = values[row]
-        rows[place] = row
+        if not _is_missing(value):
+            clashes += [key] if found[place] not in (None, value) else []
+            found[place] = value
     if clashes:
-        raise DataError(
-            f"{len(clashes):,} records have two different {role} in {given!r}: {name_some(clashes)}. Keep one row each."
-        )
-    message = f"{repeats:,} rows of {given!r} repeat an id with the same value; one of each was used."
-    note = (Finding(code=f"{role}-repeated", message=message, count=repeats),) if repeats else ()
-    return Column(values=found, findings=note)
+        twice = f"{len(clashes):,} records have two different {role} in {given!r}: {name_some(clashes)}"
+        raise DataError(f"{twice}. Keep one row each.")
+    repeated = [key for key, count in Counter(map(spelled, keys)).items() if count > 1]
+    message = f"{len(repeated):,} records have several equal rows in {given!r}: {name_some(repeated)}."
+    return Column(values=found, findings=note(f"{role}-repeated", repeated, message))
 
 
 def _best_spelling(ids: Sequence[str], keys: Sequence[str]) -> tuple[dict[str, int], Callable[[str], str]]:
     """How keys name records: by id, by file name, or by file name without suffix; the first that matches most keys."""
-    spellings: tuple[Callable[[str], str], ...] = (
-        str,
-        lambda key: PurePosixPath(key).name,
-        lambda key: PurePosixPath(key).stem,
-    )
     best: tuple[int, dict[str, int], Callable[[str], str]] = (-1, {}, str)
-    for spelling in spellings:
+    for spelling in (str, lambda key: PurePosixPath(key).name, lambda key: PurePosixPath(key).stem):
         spelled = [spelling(record_id) for record_id in ids]
-        often = Counter(spelled) if spelling is not str else {}
-        position = {name: index for index, name in enumerate(spelled) if often.get(name, 1) == 1}
+        often = Counter(spelled)
+        position = {name: index for index, name in enumerate(spelled) if often[name] == 1}
         matched = sum(spelling(key) in position for key in keys)
         if matched > best[0]:
             best = matched, position, spelling
@@ -214,9 +186,8 @@ def _guess(table: Table, usual: Sequence[str], name: str | None, what: str, but:
     rest = [column for column in table.names if column != but]
     if found or (but is not None and len(rest) == 1):
         return found[0] if found else rest[0]
-    raise DataError(
-        f"{what} cannot be told from {', '.join(table.names) or 'an empty file'}. Give FILE:COLUMN, and ids as `id`."
-    )
+    there = ", ".join(table.names) or "an empty file"
+    raise DataError(f"{what} cannot be told from {there}. Give FILE:COLUMN, and ids as `id`.")
 
 
 def type_labels(values: Sequence[Any], task: Literal["classes", "numbers"] | None) -> tuple[list[Label], str]:

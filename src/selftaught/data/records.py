@@ -94,6 +94,14 @@ def stamp_records(ids: Iterable[str], stamps: Iterable[str]) -> np.ndarray:
     return np.frombuffer(digests, dtype="<u8")
 
 
+def stamp_value(value: Any) -> str:
+    """The stamp of a value in memory: a digest of its content."""
+    array = value if isinstance(value, np.ndarray) else np.frombuffer(bytes(value or b""), np.uint8)
+    digest = hashlib.blake2b(f"{array.dtype}{array.shape}".encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    return digest.hexdigest()
+
+
 def digest_stamps(stamps: np.ndarray, *more: str) -> str:
     """Hex digest (16 characters) of a set of records, whatever their order."""
     digest = hashlib.blake2b(np.sort(stamps).tobytes(), digest_size=8)

@@ -15,7 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from selftaught.core.errors import DataError, UsageError
-from selftaught.data.findings import Finding, name_some
+from selftaught.data.findings import Finding, name_some, note
 from selftaught.data.labelling import SPLIT_NAMES, Labelling
 from selftaught.data.store import Store
 
@@ -42,19 +42,6 @@ def make_splits(
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
     stratify: bool = True,
 ) -> Splits:
-    """The three parts of a store's records; see `split_records`."""
-    return split_records(store.ids, store.content, labelling, seed=seed, fractions=fractions, stratify=stratify)
-
-
-def split_records(
-    ids: Sequence[str],
-    content: Int[np.ndarray, " n"],
-    labelling: Labelling | None = None,
-    *,
-    seed: int = 0,
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
-    stratify: bool = True,
-) -> Splits:
     """The parts train, validation and test, with the given fractions of the records.
 
     The unit that is assigned is whatever hangs together by a shared group or by equal content, so neither can leak.
@@ -68,11 +55,10 @@ def split_records(
     """
     if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6 or fractions[0] == 0:
         raise UsageError(f"Fractions of train, validation and test must be positive and sum to 1; got {fractions}.")
+    ids, content = store.ids, np.asarray(store.content)
     labelling = labelling or Labelling(records=len(ids))
-    if not len(ids) == len(content) == labelling.records:
-        raise UsageError(
-            f"There are {len(ids)} ids, {len(content)} contents and labels of {labelling.records} records."
-        )
+    if labelling.records != len(ids):
+        raise UsageError(f"The labels are those of {labelling.records:,} records, and the store has {len(ids):,}.")
     keys = _hash(ids, labelling, seed)
     strata = _strata(labelling) if stratify else None
     given = labelling.splits
@@ -118,6 +104,8 @@ def _strata(labelling: Labelling) -> np.ndarray | None:
     if labelling.values is None:
         return None
     known = np.isfinite(labelling.values)
+    if not known.any():
+        return None
     edges = np.quantile(labelling.values[known], np.linspace(0, 1, STRATA_OF_NUMBERS + 1)[1:-1])
     return np.where(known, np.searchsorted(edges, labelling.values) + 1, 0)
 
@@ -133,11 +121,9 @@ def _obey(ids: Sequence[str], content: np.ndarray, labelling: Labelling, finding
         _check_torn(labelling, given)
         part = _keep_apart(part, labelling.groups)
     part = _keep_apart(part, np.unique(content, return_inverse=True)[1])
-    left = np.flatnonzero(part < 0)
-    if len(left):
-        message = f"{len(left):,} records were left out: they repeat a record or group of validation or test as given."
-        shown = tuple(ids[row] for row in left[:5])
-        findings.append(Finding(code="split-leak", message=message, count=len(left), ids=shown))
+    left = [ids[row] for row in np.flatnonzero(part < 0).tolist()]
+    message = f"{len(left):,} records were left out: they repeat a record or group of validation or test as given."
+    findings += note("split-leak", left, message)
     return part
 
 
@@ -176,8 +162,8 @@ def _cut(
     if count < needed:
         why = "all records are identical" if count == 1 and len(pool) > 1 else f"they make {count} independent units"
         raise DataError(
-            f"{len(pool)} records cannot be cut into {needed} parts: {why} (records that share a group or are identical "
-            "stay together). Give more data."
+            f"{len(pool)} records cannot be cut into {needed} parts: {why} (what shares a group or is identical stays "
+            "together). Give more data."
         )
     key = np.full(count, 2.0)
     np.minimum.at(key, unit, keys[pool])
@@ -242,21 +228,16 @@ def _fill_empty(part: np.ndarray, size: np.ndarray, wanted: np.ndarray) -> None:
 
 
 def _describe(ids: Sequence[str], content: np.ndarray, labelling: Labelling, part: np.ndarray) -> list[Finding]:
-    findings = []
-    _, first, counts = np.unique(content, return_index=True, return_counts=True)
-    repeats = int(counts.sum() - len(counts))
-    if repeats:
-        message = f"{repeats:,} of {len(ids):,} records repeat another one exactly; copies were kept in one part."
-        shown = tuple(ids[row] for row in first[counts > 1][:5])
-        findings.append(Finding(code="duplicates", message=message, count=repeats, ids=shown))
+    _, first = np.unique(content, return_index=True)
+    copies = [ids[row] for row in np.setdiff1d(np.arange(len(ids)), first).tolist()]
+    message = f"{len(copies):,} of {len(ids):,} records repeat another one exactly; copies were kept in one part."
+    findings = list(note("duplicates", copies, message))
     if labelling.codes is not None:
         for number, name in enumerate(SPLIT_NAMES):
-            inside = labelling.codes[part == number]
-            absent = sorted(set(range(len(labelling.classes))) - set(inside.tolist()))
-            if absent and len(inside):
-                names = name_some(labelling.classes[code] for code in absent)
-                message = f"{len(absent)} classes have no record in {name}: {names}."
-                findings.append(Finding(code=f"class-absent-{name}", message=message, count=len(absent)))
+            inside = set(labelling.codes[part == number].tolist())
+            absent = [label for code, label in enumerate(labelling.classes) if code not in inside]
+            message = f"{len(absent)} classes have no record in {name}: {name_some(absent)}."
+            findings += note(f"class-absent-{name}", absent, message) if inside else ()
     return findings
 
 
@@ -265,13 +246,8 @@ def save_splits(splits: Splits, path: str | Path) -> None:
     path = Path(path)
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("wb") as file:
-        np.savez(
-            file,
-            train=splits.train,
-            validation=splits.validation,
-            test=splits.test,
-            facts=np.frombuffer(json.dumps(dict(splits.facts)).encode(), dtype=np.uint8),
-        )
+        facts = np.frombuffer(json.dumps(dict(splits.facts)).encode(), dtype=np.uint8)
+        np.savez(file, train=splits.train, validation=splits.validation, test=splits.test, facts=facts)
     temporary.replace(path)
 
 

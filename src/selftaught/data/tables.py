@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,17 +17,9 @@ import pyarrow
 import pyarrow.parquet
 
 from selftaught.core.errors import DataError
-from selftaught.data.findings import Finding, name_some
-from selftaught.data.location import (
-    exists,
-    is_remote,
-    open_binary,
-    open_text,
-    read_bytes,
-    stamp_of,
-    suffix_of,
-)
-from selftaught.data.records import Listing, Table, clean_id
+from selftaught.data.findings import name_some, note
+from selftaught.data.location import exists, is_remote, open_binary, open_text, read_bytes, stamp_of, suffix_of
+from selftaught.data.records import Listing, Table, clean_id, stamp_value
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq"})
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "picture", "audio")
@@ -49,9 +40,7 @@ def read_table(place: str | Path | bytes, suffix: str | None = None) -> Table:
             columns = _json_columns(text) if suffix in (".jsonl", ".ndjson") else _csv_columns(text, suffix == ".tsv")
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as problem:
         name = "the table" if isinstance(place, bytes) else repr(str(place))
-        raise DataError(
-            f"{name} is not readable as {(suffix or 'text')[1:].upper()}: {problem}. Save it as UTF-8."
-        ) from problem
+        raise DataError(f"{name} is not a readable {suffix} table: {problem}. Save it as UTF-8.") from problem
     rows = len(next(iter(columns.values()), ()))
     return Table(names=tuple(columns), rows=rows, column=columns.__getitem__)
 
@@ -74,22 +63,24 @@ def _csv_columns(text: Any, tabs: bool) -> dict[str, list[Any]]:
 
 def _json_columns(text: Any) -> dict[str, list[Any]]:
     rows = [json.loads(line) for line in text if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError("Every line of a JSONL table is an object of named values; some lines are not.")
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
 def open_parquet(place: str | Path | bytes) -> Any:
     """A Parquet file open for reading; DataError if it is none."""
-    held = (
-        pyarrow.BufferReader(place) if isinstance(place, bytes) else open_binary(place) if is_remote(place) else place
-    )
+    file: Any = place
     try:
-        return pyarrow.parquet.ParquetFile(held, memory_map=held is place, buffer_size=1 << 20, pre_buffer=False)
+        if isinstance(place, bytes):
+            file = pyarrow.BufferReader(place)
+        elif is_remote(place):
+            file = open_binary(place)
+        return pyarrow.parquet.ParquetFile(file, memory_map=file is place, buffer_size=1 << 20, pre_buffer=False)
     except (pyarrow.ArrowException, OSError) as problem:
         name = "the table" if isinstance(place, bytes) else repr(str(place))
-        raise DataError(
-            f"{name} is not a readable Parquet file: {problem} It may be truncated; copy it again."
-        ) from problem
+        raise DataError(f"{name} is not a readable Parquet file; copy it again. {problem}") from problem
 
 
 def _column(place: str | Path | bytes, name: str) -> list[Any]:
@@ -102,7 +93,6 @@ class ParquetReader:
 
     place: str | Path
     column: str
-    value: Callable[[Any], Any]
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     blocks: OrderedDict[int, list[Any]] = field(default_factory=OrderedDict, repr=False)
     ahead: Iterator[list[Any]] = field(default=iter(()), repr=False)
@@ -114,7 +104,7 @@ class ParquetReader:
             if block not in self.blocks:
                 self._fetch(block)
             cell = self.blocks[block][row]
-        return self.value(cell)
+        return cell_bytes(cell)
 
     def _fetch(self, block: int) -> None:
         """Brings a block in: by reading on when it lies just ahead, else from the start of its row group."""
@@ -148,7 +138,7 @@ class ParquetReader:
         yield held
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.place, self.column, self.value
+        return self.place, self.column
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.__init__(*state)  # type: ignore[misc]
@@ -203,7 +193,7 @@ def list_table(place: str | Path, column: str | None, id_column: str | None) -> 
             return Listing(
                 ids=_row_ids(table, id_column),
                 stamps=[version] * table.rows,
-                read=ParquetReader(place, name, cell_bytes),
+                read=ParquetReader(place, name),
                 kind=f"Parquet table of {table.rows:,} rows with encoded files in column {name!r}",
                 table=table,
             )
@@ -229,17 +219,11 @@ def list_frame(frame: Any, column: str | None, id_column: str | None) -> Listing
     cells = table.column(name)
     return Listing(
         ids=_row_ids(table, id_column),
-        stamps=[_cell_stamp(cell) for cell in cells],
+        stamps=[stamp_value(cell.get("bytes") if isinstance(cell, Mapping) else cell) for cell in cells],
         read=CellReader(cells),
         kind=f"data frame of {table.rows:,} rows with values in column {name!r}",
         table=table,
     )
-
-
-def _cell_stamp(cell: Any) -> str:
-    value = cell.get("bytes") if isinstance(cell, Mapping) else cell
-    content = value.tobytes() if isinstance(value, np.ndarray) else bytes(value or b"")
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _list_paths(table: Table, base: str, column: str | None, id_column: str | None, kind: str) -> Listing:
@@ -259,19 +243,16 @@ def _list_paths(table: Table, base: str, column: str | None, id_column: str | No
             stamps.append("missing")
             missing.append(path)
     if len(missing) == len(paths):
-        raise DataError(
-            f"None of the {len(paths):,} files that column {name!r} names exists below {base!r}: {name_some(missing)}."
-        )
-    note = f"{len(missing):,} files named in column {name!r} do not exist: {name_some(missing)}."
+        none = f"None of the {len(paths):,} files that column {name!r} names exists below {base!r}"
+        raise DataError(f"{none}: {name_some(missing)}.")
+    message = f"{len(missing):,} files named in column {name!r} do not exist: {name_some(missing)}."
     return Listing(
         ids=[clean_id(path) for path in paths] if id_column is None else _row_ids(table, id_column),
         stamps=stamps,
         read=reader,
         kind=f"{kind} of {table.rows:,} rows with paths in column {name!r}",
         table=table,
-        findings=(Finding(code="files-missing", message=note, count=len(missing), ids=tuple(missing[:5])),)
-        if missing
-        else (),
+        findings=note("files-missing", missing, message),
     )
 
 
@@ -279,12 +260,9 @@ def _path_columns(table: Table, base: str, column: str | None) -> list[str]:
     """Columns whose first text is the path of a file that exists; the one the user named is taken at its word."""
     if column is not None:
         return [column]
-    found = []
-    for name in table.names:
-        texts = [cell for cell in table.column(name)[:20] if isinstance(cell, str) and cell.strip()]
-        if any(exists(PathReader(base, [text.strip()]).place(0)) for text in texts if len(text) < 4096):
-            found.append(name)
-    return found
+    firsts = {name: [str(cell).strip() for cell in table.column(name)[:20] if cell] for name in table.names}
+    found = {name: PathReader(base, [text for text in texts if len(text) < 4096]) for name, texts in firsts.items()}
+    return [name for name, reader in found.items() if any(map(exists, map(reader.place, range(len(reader.paths)))))]
 
 
 def choose_column(table: Table, possible: Sequence[str], usual: Sequence[str], column: str | None) -> str | None:
@@ -302,8 +280,5 @@ def choose_column(table: Table, possible: Sequence[str], usual: Sequence[str], c
 
 
 def _row_ids(table: Table, id_column: str | None) -> list[str]:
-    if id_column is None:
-        return [str(row) for row in range(table.rows)]
-    if id_column not in table.names:
-        raise DataError(f"There is no column {id_column!r} for ids; the table has {', '.join(table.names)}.")
-    return [clean_id(str(cell)) for cell in table.column(id_column)]
+    name = choose_column(table, [], [], id_column)
+    return list(map(str, range(table.rows) if name is None else map(clean_id, map(str, table.column(name)))))

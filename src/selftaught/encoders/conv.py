@@ -46,10 +46,10 @@ class ConvNet(EncoderConfig):
         return cls(widths=SIZES[size])
 
     def build(self, modality: Modality, fitted: Fitted) -> Encoder:
-        """A freshly initialised network; the first layer comes from `fitted.arrays["patches"]` where present."""
+        """A freshly initialised network; the first layer whitens by `fitted.arrays["covariance"]` where present."""
         channels, size, _ = picture_shape(modality, "ConvNet")
         stride = self.stride or (2 if size <= 48 else 4)
-        return ConvNetEncoder(self, channels, stride, fitted.arrays.get("patches"))
+        return ConvNetEncoder(self, channels, stride, fitted.arrays.get("covariance"))
 
 
 class Residual(nn.Module):
@@ -74,13 +74,13 @@ class ConvNetEncoder(Encoder):
 
     can = ConvNet.can
 
-    def __init__(self, config: ConvNet, channels: int, stride: int, patches: np.ndarray | None) -> None:
+    def __init__(self, config: ConvNet, channels: int, stride: int, covariance: np.ndarray | None) -> None:
         super().__init__()
         width = config.widths[0]
         kernel = 4 if stride == 2 else 6
         self.stem = nn.Conv2d(channels, width, kernel, stride, (kernel - stride) // 2, bias=False)
-        if patches is not None:
-            self._whiten(patches, kernel)
+        if covariance is not None:
+            self._whiten(torch.from_numpy(covariance).double(), channels, kernel)
         self.norm = nn.BatchNorm2d(width)
         blocks: list[nn.Module] = []
         inputs = width
@@ -92,12 +92,15 @@ class ConvNetEncoder(Encoder):
         self.dim = inputs
 
     @torch.no_grad()
-    def _whiten(self, patches: np.ndarray, kernel: int) -> None:
-        """First-layer weights = leading whitened principal directions of (P, C, 6, 6) patches, and their negatives."""
-        start = (patches.shape[-1] - kernel) // 2
-        window = patches[:, :, start : start + kernel, start : start + kernel]
-        flat = torch.from_numpy(np.ascontiguousarray(window)).double().flatten(1)
-        values, vectors = torch.linalg.eigh(flat.T @ flat / len(flat))
+    def _whiten(self, covariance: Tensor, channels: int, kernel: int) -> None:
+        """First-layer weights: leading whitened principal directions of patches, then their negatives.
+
+        covariance: of 6 x 6 patches in (channel, y, x) order; a smaller kernel takes the centre's part of it.
+        """
+        side = slice((6 - kernel) // 2, (6 - kernel) // 2 + kernel)
+        grid = covariance.view(channels, 6, 6, channels, 6, 6)[:, side, side, :, side, side]
+        count = channels * kernel**2
+        values, vectors = torch.linalg.eigh(grid.reshape(count, count))
         directions = (vectors / (values.clamp(min=0) + 1e-2).sqrt()).T.flip(0)
         both = torch.cat([directions, -directions])[: self.stem.out_channels].float()
         self.stem.weight[: len(both)] = both.view(-1, *self.stem.weight.shape[1:])

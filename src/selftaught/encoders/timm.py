@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -39,16 +40,18 @@ def _create(name: str, channels: int, size: int) -> nn.Module:
     except ImportError as missing:
         raise MissingExtra("timm", "timm", f"The encoder timm:{name}") from missing
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name[:6]}*")[:5]
+        near = difflib.get_close_matches(name, timm.list_models(), n=5)
         raise UsageError(f"timm has no model {name!r}. Close names: {', '.join(near) or 'none'}.")
-    try:
-        sized: nn.Module = timm.create_model(
-            name, num_classes=0, in_chans=channels, img_size=size, dynamic_img_size=True
-        )
-        return sized
-    except TypeError:  # convolutional models take any size and know neither option
-        plain: nn.Module = timm.create_model(name, num_classes=0, in_chans=channels)
-        return plain
+    # Sized models know the first two, models with fixed windows the second; convolutional ones take any size.
+    attempts: tuple[dict[str, Any], ...] = ({"img_size": size, "dynamic_img_size": True}, {"img_size": size})
+    for options in attempts:
+        try:
+            sized: nn.Module = timm.create_model(name, num_classes=0, in_chans=channels, **options)
+            return sized
+        except TypeError:
+            continue
+    plain: nn.Module = timm.create_model(name, num_classes=0, in_chans=channels)
+    return plain
 
 
 class TimmEncoder(Encoder):
@@ -59,10 +62,13 @@ class TimmEncoder(Encoder):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.dim = int(model.num_features)  # type: ignore[arg-type]
+        # Some heads widen the pooled map (mobilenetv3: 288 to 1024).
+        self.dim = int(model.head_hidden_size)  # type: ignore[arg-type]
+        self.width = int(model.num_features)  # type: ignore[arg-type]
 
     def encode(self, batch: Batch, layers: Sequence[int] = ()) -> Encoded:
         """timm's pooled features; the last map as tokens where it is a map."""
         features: Tensor = self.model.forward_features(batch.x)  # type: ignore[operator]
         pooled: Tensor = self.model.forward_head(features, pre_logits=True)  # type: ignore[operator]
-        return Encoded(pooled=pooled, tokens=map_tokens(features, batch) if features.ndim == 4 else None)
+        is_map = features.ndim == 4 and features.shape[1] == self.width
+        return Encoded(pooled=pooled, tokens=map_tokens(features, batch) if is_map else None)

@@ -6,9 +6,10 @@ Everything chosen is kept in the run's plan and never timed again, so that a res
 from __future__ import annotations
 
 import copy
+import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -26,21 +27,26 @@ MakeViews = Callable[[float], Sequence[Batch]]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What was decided before step 1. seconds: of one step per stage of the resolution schedule; products: map sides at
-    which a layer runs as a matrix product."""
+    """What was decided by timing. seconds: of one step per stage of the resolution schedule; products: map sides at
+    which a layer runs as a matrix product; revisions: (position, steps) where a slow machine forced a shorter run, so
+    that the run can be repeated exactly."""
 
     steps: int
     precision: str
     seconds: tuple[float, ...] = ()
     products: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    revisions: tuple[tuple[int, int], ...] = ()
+
+    def steps_at(self, position: int) -> int:
+        """The number of steps that was planned when training stood at this position."""
+        known = [steps for since, steps in self.revisions if since <= position]
+        return known[-1] if known else self.steps
 
 
 def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch: int) -> Plan:
     """Times a few steps of a copy of the model and turns the budget into steps."""
     stages = recipe.resolution or ((1.0, 1.0),)
-    fixed = recipe.steps or (
-        max(1, round(recipe.epochs * steps_per_epoch)) if recipe.epochs is not None else None
-    )
+    fixed = recipe.steps or (max(1, round(recipe.epochs * steps_per_epoch)) if recipe.epochs is not None else None)
     if fixed is not None and recipe.precision == "fp32":
         return Plan(steps=fixed, precision="fp32")
     trial = copy.deepcopy(step)
@@ -59,9 +65,24 @@ def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch
     return Plan(steps=steps, precision=best, seconds=tuple(seconds), products=products)
 
 
+def revise(plan: Plan, position: int, elapsed: float, budget: float) -> Plan:
+    """The plan, with fewer steps when they would overrun the budget by more than a tenth (both in seconds).
+
+    At most three times, each after a further seventh of the budget: machines that are shared slow down and recover.
+    """
+    steps = plan.steps_at(position)
+    done = len(plan.revisions)
+    if done == 3 or elapsed < (done + 1) * budget / 7 or position < 2 or position >= steps:
+        return plan
+    left = (budget - elapsed) * position / elapsed
+    if steps - position <= 1.1 * left:
+        return plan
+    return replace(plan, revisions=(*plan.revisions, (position, max(position + 1, position + int(left)))))
+
+
 def _shares(stages: Sequence[tuple[float, float]]) -> list[float]:
     ends = [0.0, *(end for _, end in stages)]
-    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return [after - before for before, after in itertools.pairwise(ends)]
 
 
 def time_step(step: Step, views: Sequence[Batch], precision: str, repeats: int = 3) -> float:
@@ -85,7 +106,7 @@ def choose_products(step: Step, views: Sequence[Sequence[Batch]], precision: str
     if views[0][0].segment.device.type != "cpu":
         return {}
     layers = {name: part for name, part in step.named_modules() if isinstance(part, SpatialConv)}
-    chosen: dict[str, tuple[int, ...]] = {name: () for name in layers}
+    chosen: dict[str, tuple[int, ...]] = dict.fromkeys(layers, ())
     if not layers:
         return {}
     known: dict[tuple[Any, ...], bool] = {}

@@ -46,7 +46,7 @@ def embed_records(
 
 
 def untrained_twin(pretrained: Pretrained, store: Store, indices: Int[np.ndarray, " n"], seed: int) -> Pretrained:
-    """The same encoder with fresh weights; its batch statistics are set from training rows, so that it is a fair control."""
+    """The same encoder with fresh weights; its batch statistics come from training rows, so it is a fair control."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = pretrained.config.build(pretrained.modality, pretrained.fitted)

@@ -31,4 +31,3 @@ def size_at(resolution: Sequence[tuple[float, float]], progress: float) -> float
         if progress < until:
             return size
     return resolution[-1][0]
-

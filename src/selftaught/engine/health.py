@@ -35,7 +35,7 @@ def judge(losses: Sequence[float], observations: Sequence[Mapping[str, float]], 
     """The state of a run.
 
     losses: total loss at the logged steps. observations: rows of `spread` (mean standard deviation of unit-length
-    vectors' dimensions times sqrt(dim); 1 for an isotropic cloud, 0 for a point), `rank` (RankMe) and `dim`, oldest first.
+    vectors' dimensions times sqrt(dim); 1 for an isotropic cloud, 0 for a point), `rank` (RankMe), `dim`; oldest first.
     chance: the loss of a trivial predictor, nats, where the pretext knows it.
     """
     verdict = _diverging(losses) or _collapsed(observations) or _not_learning(losses, chance)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import signal
 import threading
 import time
@@ -16,7 +14,6 @@ from typing import cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from selftaught.core.batch import Batch
 from selftaught.core.encoder import Encoder
@@ -27,7 +24,7 @@ from selftaught.data.sampler import Sampler
 from selftaught.engine.calibrate import Plan, apply_products, make_plan
 from selftaught.engine.device import gather_of, open_fabric
 from selftaught.engine.feed import make_views, size_at
-from selftaught.engine.health import Health, judge
+from selftaught.engine.health import judge
 from selftaught.engine.job import Interrupted, Job, Trained
 from selftaught.engine.optimisers import build_optimiser, rate_at, set_rates
 from selftaught.engine.session import Session
@@ -35,6 +32,7 @@ from selftaught.engine.state import read_plan, save_plan
 from selftaught.engine.step import Step
 from selftaught.runs.encoder import save_pretrained
 from selftaught.runs.folder import read_rows
+
 
 def train(job: Job) -> Trained:
     """Trains, or goes on from the folder's checkpoint, and leaves the encoder in the run folder."""
@@ -67,12 +65,12 @@ def run(session: Session, stop: threading.Event) -> None:
     """The loop itself: views, loss, backward, step, and now and then a look at the held-out records."""
     job, recipe, sampler = session.job, session.job.recipe, session.sampler
     gather = gather_of(session.fabric)
-    observe_at = observation_steps(session.plan.steps, job.observations)
-    left = session.plan.steps - session.position
-    batches = itertools.islice(sampler.batches(sampler.position(session.position)), left)
+    batches = sampler.batches(sampler.position(session.position))
     session.step.train()
     with Loader(batches, session.read) as loader, session.bar() as bar:
         for place, rows in loader:
+            if session.position >= session.steps:
+                return
             clock = session.clock(place.epoch)
             rng = Rng(seed=recipe.seed, epoch=clock.epoch)
             if place.step == 0:
@@ -85,9 +83,11 @@ def run(session: Session, stop: threading.Event) -> None:
             recipe.pretext.after_step(session.step.encoder, session.step.head, outcome.state, clock)
             session.position += 1
             session.log(outcome, norm, loader.waited)
+            session.keep_to_budget()
+            bar.total = session.steps
             bar.update(1)
             bar.set_postfix_str(session.status(loader.waited), refresh=False)
-            if session.position in observe_at:
+            if session.look_is_due():
                 session.look(clock)
             stopped = session.agree(stop.is_set())
             if session.verdict is not None or stopped or session.checkpoint_is_due():
@@ -95,7 +95,7 @@ def run(session: Session, stop: threading.Event) -> None:
             if session.verdict is not None:
                 return
             if stopped:
-                raise Interrupted(f"stopped at step {session.position} of {session.plan.steps}")
+                raise Interrupted(f"stopped at step {session.position} of {session.steps}")
 
 
 def finish(session: Session, seconds: float) -> Trained:
@@ -171,11 +171,3 @@ def catch_signals() -> Iterator[threading.Event]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-def observation_steps(steps: int, count: int) -> frozenset[int]:
-    """After which steps the held-out records are looked at: the first tenth twice, then evenly to the end."""
-    if count < 1:
-        return frozenset()
-    even = {math.ceil(steps * index / count) for index in range(1, count + 1)}
-    return frozenset(even | {math.ceil(steps / (4 * count))}) - {0}

@@ -50,8 +50,11 @@ class DataOptions:
     def stated(self) -> Mapping[str, Any]:
         """The options as JSON; values given as arrays are named by their digest."""
         return {
-            name: value if value is None or isinstance(value, str) else str(value)
-            if isinstance(value, Path) else f"array {fingerprint(np.asarray(value).tolist())}"
+            name: value
+            if value is None or isinstance(value, str)
+            else str(value)
+            if isinstance(value, Path)
+            else f"array {fingerprint(np.asarray(value).tolist())}"
             for name, value in vars(self).items()
         }
 
@@ -74,7 +77,7 @@ def prepare(
     resolved = recognise(source.records, modality)
     describe = to_dict(resolved)
     folder = stores / f"{resolved.name}-{fingerprint([describe, _name(data, source)])}"
-    store = build_store(source, resolved.decode, folder, describe=describe, progress=not quiet)
+    store = build_store(source, resolved.decode, folder, describe=describe, progress=not quiet, replace_other=True)
     return Prepared(source=source, store=store, labelling=align(source, store), modality=resolved)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,11 @@ from selftaught.core.modality import Rows
 from selftaught.core.pretext import Clock, Gather, Outcome
 from selftaught.core.rng import Rng
 from selftaught.data.sampler import Position, Sampler
-from selftaught.engine.calibrate import Plan
+from selftaught.engine.calibrate import Plan, revise
 from selftaught.engine.embedding import embed_records
 from selftaught.engine.health import Health, judge
 from selftaught.engine.job import Job
-from selftaught.engine.state import load_checkpoint, save_checkpoint
+from selftaught.engine.state import load_checkpoint, save_checkpoint, save_plan
 from selftaught.engine.step import Step, Work
 from selftaught.runs.encoder import Pretrained
 from selftaught.runs.files import write_atomically
@@ -35,7 +36,8 @@ LOG_ROWS = 500
 
 @dataclass(eq=False, kw_only=True)
 class Session:
-    """One training under way. position: steps done. average: the exponential moving average, when asked for."""
+    """One training under way. position: steps done. average: the exponential moving average, when asked for.
+    spent: seconds of earlier calls that this one goes on with."""
 
     job: Job
     fabric: Fabric
@@ -52,6 +54,32 @@ class Session:
     saved_at: float = field(default_factory=time.perf_counter)
     began: float = field(default_factory=time.perf_counter)
     first: int = 0
+    spent: float = 0.0
+
+    @property
+    def steps(self) -> int:
+        """The number of steps planned now."""
+        return self.plan.steps_at(self.position)
+
+    def keep_to_budget(self) -> None:
+        """Shortens the plan, on record, when the machine turns out slower than it was at the start."""
+        minutes = self.job.recipe.minutes
+        if minutes is None or self.position % 5:
+            return
+        spent = time.perf_counter() - self.began + self.spent
+        revised = self.fabric.broadcast(revise(self.plan, self.position, spent, 60 * minutes))
+        if revised != self.plan:
+            self.plan = revised
+            if self.fabric.global_rank == 0:
+                save_plan(self.job.folder.plan, revised)
+
+    def look_is_due(self) -> bool:
+        """Evenly over the budget, at its end, and once early on."""
+        count, steps = self.job.observations, self.steps
+        if count < 1:
+            return False
+        reached = [self.position * count // steps, (self.position - 1) * count // steps]
+        return reached[0] > reached[1] or self.position == -(-steps // (4 * count))
 
     def read(self, item: tuple[Position, np.ndarray]) -> tuple[Position, Rows]:
         """The decoded and labelled rows of one batch; runs in the loader's thread."""
@@ -62,7 +90,7 @@ class Session:
         """Where training stands, for the pretext."""
         return Clock(
             step=self.position,
-            steps=self.plan.steps,
+            steps=self.steps,
             epoch=epoch,
             rank=self.fabric.global_rank,
             ranks=self.fabric.world_size,
@@ -79,7 +107,9 @@ class Session:
         if self.fabric.global_rank == 0:
             for path in (folder.losses, folder.health):
                 cut_rows(path, self.position)
-        self.losses = [row["loss"] for row in read_rows(folder.losses)]
+        rows = read_rows(folder.losses)
+        self.losses = [row["loss"] for row in rows]
+        self.spent = rows[-1]["seconds"] if rows else 0.0
         self.first = self.position
 
     def before_epoch(self, clock: Clock, rng: Rng) -> None:
@@ -130,7 +160,11 @@ class Session:
         row = {"step": self.position, "loss": total}
         row |= {name: float(loss.detach()) for name, loss in outcome.losses.items()}
         row |= {f"log_{name}": float(value.detach()) for name, value in outcome.logs.items()}
-        row |= {"gradient_norm": norm, "seconds": round(time.perf_counter() - self.began, 3), "waited": round(waited, 3)}
+        row |= {
+            "gradient_norm": norm,
+            "seconds": round(time.perf_counter() - self.began + self.spent, 3),
+            "waited": round(waited, 3),
+        }
         if self.fabric.global_rank == 0:
             append_row(self.job.folder.losses, row)
         verdict = judge(self.losses, [], self.chance)
@@ -144,6 +178,9 @@ class Session:
             return
         seen = dict(observe(self.pretrained(), clock))
         self.step.train()
+        if not math.isfinite(seen["spread"]):
+            self.verdict = judge([*self.losses, float("nan")], [], self.chance)
+            return
         append_row(folder.health, {"step": self.position, **seen})
         rows = read_rows(folder.health)
         best = max(row.get("score", 0.0) for row in rows)
@@ -157,8 +194,10 @@ class Session:
         """Puts the best weights seen into the encoder when they beat the last by more than a standard error."""
         rows = [row for row in read_rows(self.job.folder.health) if "score" in row]
         path = self.job.folder.best
-        if not rows or not path.exists() or rows[-1]["score"] + rows[-1].get("score_error", 0.0) >= max(
-            row["score"] for row in rows
+        if (
+            not rows
+            or not path.exists()
+            or rows[-1]["score"] + rows[-1].get("score_error", 0.0) >= max(row["score"] for row in rows)
         ):
             return self.position
         self.average = torch.load(path, weights_only=True)
@@ -188,7 +227,7 @@ class Session:
     def bar(self) -> tqdm[Any]:
         """The progress bar; silent when asked and where nobody watches."""
         return tqdm(
-            total=self.plan.steps,
+            total=self.steps,
             initial=self.position,
             desc=type(self.job.recipe.pretext).__name__,
             unit="step",

@@ -15,7 +15,16 @@ from torch import Tensor
 from selftaught.core.encoder import Encoder
 from selftaught.core.errors import RunError, UsageError
 
-PREFIXES = ("", "module.", "model.", "backbone.", "encoder.", "module.encoder_q.", "student.backbone.", "teacher.backbone.")
+PREFIXES = (
+    "",
+    "module.",
+    "model.",
+    "backbone.",
+    "encoder.",
+    "module.encoder_q.",
+    "student.backbone.",
+    "teacher.backbone.",
+)
 HEADS = ("fc.", "head.", "classifier.", "num_batches_tracked")
 
 
@@ -34,7 +43,7 @@ def starter(place: str) -> Callable[[Encoder], Started]:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a run folder, an encoder folder, a .safetensors file or a torch file (read without pickled code)."""
+    """The tensors of a run, an encoder folder, a .safetensors or a torch file; pickled code is never run."""
     for inner in (path / "encoder" / "model.safetensors", path / "model.safetensors"):
         if inner.exists():
             path = inner
@@ -63,7 +72,9 @@ def start_from(encoder: Encoder, state: Mapping[str, Tensor], place: str) -> Sta
     UsageError naming what is missing or has another shape.
     """
     wanted = {name: value.shape for name, value in encoder.state_dict().items()}
-    own = {name.removeprefix("model."): name for name in wanted} if all(n.startswith("model.") for n in wanted) else None
+    own = (
+        {name.removeprefix("model."): name for name in wanted} if all(n.startswith("model.") for n in wanted) else None
+    )
     best: dict[str, str] = {}
     for prefix in PREFIXES:
         stripped = {name.removeprefix(prefix): name for name in state if name.startswith(prefix)}

@@ -38,7 +38,9 @@ def save_checkpoint(
     fabric.barrier()
 
 
-def load_checkpoint(fabric: Fabric, folder: RunFolder, step: nn.Module, optimiser: Any) -> tuple[int, dict[str, Tensor]]:
+def load_checkpoint(
+    fabric: Fabric, folder: RunFolder, step: nn.Module, optimiser: Any
+) -> tuple[int, dict[str, Tensor]]:
     """(position, averaged weights) after filling step and optimiser. Raises RunError where the file is damaged."""
     state: dict[str, Any] = {"step": step, "optimiser": optimiser}
     try:
@@ -67,4 +69,5 @@ def read_plan(path: Path) -> Plan:
         precision=str(content["precision"]),
         seconds=tuple(content["seconds"]),
         products={name: tuple(sides) for name, sides in content["products"].items()},
+        revisions=tuple((int(since), int(steps)) for since, steps in content["revisions"]),
     )

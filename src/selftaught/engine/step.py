@@ -16,7 +16,7 @@ from selftaught.core.rng import Rng
 class Work:
     """What goes into one forward and what comes out beside the loss.
 
-    A plain class on purpose: Fabric rebuilds dataclasses, lists and dicts that cross its wrapper, and refuses frozen ones.
+    A plain class on purpose: Fabric rebuilds the dataclasses that cross its wrapper, and refuses frozen ones.
     """
 
     __slots__ = ("clock", "gather", "outcome", "rng", "views")

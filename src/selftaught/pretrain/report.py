@@ -11,20 +11,11 @@ from selftaught.data.splits import Splits
 from selftaught.engine.job import Trained
 from selftaught.engine.prepare import Prepared
 from selftaught.recipe import Recipe
-from selftaught.reports.blocks import (
-    Code,
-    Curve,
-    Facts,
-    Finding,
-    Findings,
-    LinePlot,
-    Section,
-    Verdict,
-)
+from selftaught.reports.blocks import Code, Facts, Finding, Findings, Section, Verdict
+from selftaught.reports.findings import shown_findings
 from selftaught.reports.report import Report
+from selftaught.reports.training import training_plots
 from selftaught.runs.folder import RunFolder, read_rows
-
-ALARMS = ("set-aside", "one-class", "class-of-one", "split-leak")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,45 +106,3 @@ def make_report(
         watched=tuple(read_rows(folder.health)),
         findings=shown_findings(findings),
     )
-
-
-def shown_findings(findings: Sequence[DataFinding]) -> tuple[Finding, ...]:
-    """The data's findings for a report, alarms first, each once."""
-    unique = {(finding.code, finding.message): finding for finding in findings}
-    ordered = sorted(unique.values(), key=lambda finding: finding.code not in ALARMS)
-    return tuple(
-        Finding(
-            code=finding.code,
-            severity="warning" if finding.code in ALARMS else "info",
-            message=finding.message,
-            count=finding.count,
-        )
-        for finding in ordered
-    )
-
-
-def training_plots(
-    losses: Sequence[dict[str, float]], watched: Sequence[dict[str, float]]
-) -> tuple[LinePlot, ...]:
-    """The loss, the effective rank and, with labels, the validation kNN over steps."""
-    plots = [_plot("Loss", "loss", losses, ("loss",))] if losses else []
-    if watched:
-        plots.append(_plot("Effective rank", "RankMe", watched, ("rank", "lidar")))
-        if "score" in watched[0]:
-            plots.append(_plot("Validation kNN", "accuracy", watched, ("score",)))
-        plots.append(_plot("Alignment and uniformity", "value", watched, ("alignment", "uniformity")))
-    return tuple(plots)
-
-
-def _plot(title: str, label: str, rows: Sequence[dict[str, float]], names: Sequence[str]) -> LinePlot:
-    curves = tuple(
-        Curve(
-            name=name,
-            x=tuple(row["step"] for row in rows),
-            y=tuple(row[name] for row in rows),
-            style="main" if index == 0 else "control",
-        )
-        for index, name in enumerate(names)
-        if name in rows[0]
-    )
-    return LinePlot(curves=curves, x_label="step", y_label=label, title=title, width="half")

@@ -33,7 +33,9 @@ def pretrain(
     *,
     out: Annotated[Path, "run folder to make, or to go on with"] = Path("runs/pretrain"),
     recipe: Recipe | None = None,
-    labels: Annotated[Given, "`folder`, a column, or a file keyed by id; only watched and split by, never trained on"] = None,
+    labels: Annotated[
+        Given, "`folder`, a column, or a file keyed by id; only watched and split by, never trained on"
+    ] = None,
     group: Annotated[Given, "column or file of groups that no split may tear"] = None,
     split: Annotated[Given, "column or file of given splits, or `folder`"] = None,
     column: Annotated[str | None, "column that holds the records"] = None,
@@ -67,8 +69,8 @@ def pretrain(
     splits = make_splits(prepared.store, prepared.labelling, seed=SPLIT_SEED)
     if len(splits.train) < SMALLEST:
         raise DataError(
-            f"There are {len(splits.train)} training records ({len(prepared.store)} in all); pretraining needs at least "
-            f"{SMALLEST}. Give more data."
+            f"There are {len(splits.train)} training records ({len(prepared.store)} in all); pretraining needs "
+            f"{SMALLEST} or more. Give more data."
         )
     resolved = resolve(recipe, prepared.modality, len(splits.train))
     folder = claim(out, resolved, facts)

@@ -14,37 +14,43 @@ from selftaught.data.store import Store
 from selftaught.engine.embedding import embed_records
 from selftaught.engine.job import Observer
 from selftaught.probes.knn import knn_predict
-from selftaught.probes.labelfree import alignment, lidar, mean_cosine, rankme, spread, uniformity, alpha_req
+from selftaught.probes.labelfree import measure
 from selftaught.runs.encoder import Pretrained
 
 HELD_OUT = 512
 BANK = 2_000
 PAIRS = 256
-"""Records of the held-out buffer, of the labelled bank for the online kNN, and of those seen in two views."""
+VIEWS = 4
+"""Records of the held-out buffer, of the labelled bank for the online kNN, of those seen in several views."""
 
 
 def watch(store: Store, train: np.ndarray, held: np.ndarray, labelling: Labelling) -> Observer:
     """An observer of label-free metrics, and of the kNN accuracy on held-out records where there are classes."""
-    held = held[:HELD_OUT]
+    held = _spread(held, HELD_OUT)
     labels = labelling.codes
-    bank = _labelled(train, labels)[:BANK]
+    bank = _spread(_labelled(train, labels), BANK)
     queries = _labelled(held, labels)
 
     def observe(pretrained: Pretrained, clock: Clock) -> Mapping[str, float]:
         vectors = embed_records(pretrained, store, held)
+        views = _views(pretrained, store, _spread(held, PAIRS))
+        if not (np.isfinite(vectors).all() and np.isfinite(views).all()):
+            return {"spread": float("nan"), "rank": float("nan"), "dim": float(pretrained.encoder.dim)}
+        found = measure(vectors, np.random.default_rng(0), views)
         row = {
-            "spread": spread(vectors),
-            "rank": rankme(vectors),
+            "spread": found.spread * pretrained.encoder.dim**0.5,
+            "rank": found.rankme,
             "dim": float(pretrained.encoder.dim),
-            "mean_cosine": mean_cosine(vectors),
-            "alpha": alpha_req(vectors),
+            "cosine": found.cosine,
+            "alpha": found.alpha,
+            "uniformity": found.uniformity,
+            "alignment": found.alignment if found.alignment is not None else float("nan"),
+            "lidar": found.lidar if found.lidar is not None else float("nan"),
         }
-        row |= _pair_metrics(pretrained, store, held[:PAIRS])
         if labels is not None and len(bank) >= 10 and len(queries) >= 10:
             known = embed_records(pretrained, store, bank)
-            asked = vectors[np.isin(held, queries)]
-            found = knn_predict(known, labels[bank], asked).classes
-            score = float(np.mean(found == labels[queries]))
+            predicted = knn_predict(known, labels[bank], vectors[np.isin(held, queries)])
+            score = float(np.mean(predicted == labels[queries]))
             row |= {"score": score, "score_error": float(np.sqrt(score * (1 - score) / len(queries)))}
         return row
 
@@ -55,17 +61,15 @@ def _labelled(indices: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     return indices if labels is None else indices[labels[indices] >= 0]
 
 
-def _pair_metrics(pretrained: Pretrained, store: Store, held: np.ndarray) -> dict[str, float]:
+def _spread(indices: np.ndarray, most: int) -> np.ndarray:
+    """At most so many, evenly spread: neighbours in a source often share a class."""
+    return indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).round().astype(np.int64)]
+
+
+def _views(pretrained: Pretrained, store: Store, held: np.ndarray) -> np.ndarray:
     clean = pretrained.modality.batch(store.rows(held), pretrained.fitted)
-    seen = [
-        pretrained.encode(pretrained.modality.augment(clean, View(kind="strong"), Rng(seed=0).fold(index)))
-        .pooled.float()
-        .numpy()
-        for index in range(4)
-    ]
-    views = np.stack(seen, 1)
-    return {
-        "alignment": alignment(views[:, 0], views[:, 1]),
-        "uniformity": uniformity(views[:, 0]),
-        "lidar": lidar(views),
-    }
+    seen = []
+    for index in range(VIEWS):
+        view = pretrained.modality.augment(clean, View(kind="strong"), Rng(seed=0).fold(index))
+        seen.append(pretrained.encode(view).pooled.float().numpy())
+    return np.stack(seen, 1)

@@ -62,8 +62,7 @@ def nested_budgets(
     for draw in range(draws):
         rng = np.random.default_rng((seed, draw))
         orders = [shuffled(np.flatnonzero(codes == code), groups, rng) for code in range(len(names))]
-        for size in fitting:
-            sets.append(Budget(size, draw, np.sort(np.concatenate([order[:size] for order in orders]))))
+        sets += [Budget(size, draw, np.sort(np.concatenate([order[:size] for order in orders]))) for size in fitting]
     if None in per_class:
         sets.append(Budget(None, 0, np.arange(len(codes))))
     return Budgets(tuple(sets), tuple(size for size in sizes if size > smallest))

@@ -60,4 +60,4 @@ def knn_predict(
 ) -> Shaped[np.ndarray, " m"]:
     """Return the label with the largest share among the nearest rows; see `knn_scores`."""
     names, codes = np.unique(labels, return_inverse=True)
-    return names[knn_scores(bank, codes, queries, len(names), neighbours, temperature).argmax(1)]
+    return np.asarray(names[knn_scores(bank, codes, queries, len(names), neighbours, temperature).argmax(1)])

@@ -56,7 +56,7 @@ def measure(
     )
 
 
-def check(features: Float[np.ndarray, "n *rest"]) -> None:
+def check(features: Float[np.ndarray, "n ..."]) -> None:
     """Raise DataError unless there are two records and all values are finite."""
     if len(features) < 2 or not np.isfinite(features).all():
         raise DataError(
@@ -125,11 +125,11 @@ def lidar(views: Float[np.ndarray, "n v d"], floor: float = 1e-4) -> float:
 def on_sphere(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """Return the rows at length 1; a row of zeros stays zero."""
     rows = np.asarray(features, np.float64)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
 def alignment(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"]) -> float:
-    """Return the mean squared distance of two views of the same records on the unit sphere (Wang & Isola 2020, eq. 1)."""
+    """Return the mean squared distance of two views of the same records on the sphere (Wang & Isola 2020, eq. 1)."""
     return float(np.square(on_sphere(first) - on_sphere(second)).sum(1).mean())
 
 

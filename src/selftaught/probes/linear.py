@@ -17,6 +17,8 @@ STRENGTHS = tuple(float(10**power) for power in range(-5, 3))
 """C of scikit-learn for standardised features, where the best lies within for most sets and budgets."""
 TOLERANCE = 1e-5
 """Largest absolute entry of the gradient of the mean loss at a solution, as `tol` of scikit-learn (default 1e-4)."""
+FINEST = 1e-6
+"""Smallest tolerance that float32 is tried on; below it everything runs in float64."""
 LIMIT = 1000
 """Iterations per strength before a solution is reported as not converged."""
 PADDING = 1.25
@@ -46,7 +48,7 @@ class LogisticFit:
 
 def fit_logistic(
     features: Float[np.ndarray, "n d"],
-    labels: Shaped[np.ndarray, " n"],
+    labels: Shaped[np.ndarray, " labelled"],
     strengths: Sequence[float],
     tolerance: float = TOLERANCE,
 ) -> LogisticFit:
@@ -56,8 +58,8 @@ def fit_logistic(
 
 def fit_logistic_grid(
     features: Float[np.ndarray, "n d"],
-    labels: Shaped[np.ndarray, " n"],
-    subsets: Sequence[Int[np.ndarray, " rows"]],
+    labels: Shaped[np.ndarray, " labelled"],
+    subsets: Sequence[Int[np.ndarray, " _"]],
     strengths: Sequence[float],
     tolerance: float = TOLERANCE,
 ) -> tuple[LogisticFit, ...]:
@@ -78,7 +80,7 @@ def fit_logistic_grid(
                 f"A logistic probe needs rows of at least two classes; {len(subset)} rows hold "
                 f"{len(np.unique(codes[subset]))}. Label more classes, or leave this budget out."
             )
-    table = torch.from_numpy(np.ascontiguousarray(features, np.float32))
+    table = torch.from_numpy(np.ascontiguousarray(features, np.float32 if tolerance >= FINEST else np.float64))
     fits: dict[int, LogisticFit] = {}
     for group in grouped([len(subset) for subset in subsets], features.shape[1], len(classes)):
         chosen = [torch.from_numpy(np.asarray(subsets[index], np.int64)) for index in group]
@@ -96,10 +98,10 @@ def class_scores(fit: LogisticFit, features: Float[np.ndarray, "n d"]) -> Float[
 
 def predict(fit: LogisticFit, features: Float[np.ndarray, "n d"]) -> Shaped[np.ndarray, "s n"]:
     """Return the most likely class of every row under every strength."""
-    return fit.classes[class_scores(fit, features).argmax(2)]
+    return np.asarray(fit.classes[class_scores(fit, features).argmax(2)])
 
 
-def check(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> None:
+def check(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " labelled"]) -> None:
     """Raise DataError unless there is one label per row and every feature is finite."""
     if len(features) != len(labels):
         raise DataError(f"A probe needs one label per row: {len(features)} rows, {len(labels)} labels.")
@@ -167,9 +169,7 @@ def compose(rows: Float[Tensor, "p n d"], codes: Tensor, subsets: Sequence[Tenso
     turn = turn.to(rows)
     lines = torch.bmm(wide, basis).to(rows) if few else rows
     lines = torch.cat([lines, (mass > 0).to(rows)[:, :, None]], 2)
-    return RowSets(
-        lines, mass, target, target.any(2), None if few else turn, ends, turn if few else None
-    )
+    return RowSets(lines, mass, target, target.any(2), None if few else turn, ends, turn if few else None)
 
 
 def eigenbasis(rows: Float[Tensor, "p n d"]) -> tuple[Float[Tensor, "p d r"], Float[Tensor, "p r"]]:

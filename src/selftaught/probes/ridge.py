@@ -41,7 +41,7 @@ class RidgeScore:
 
 
 def fit_ridge(
-    features: Float[np.ndarray, "n d"], targets: Float[np.ndarray, " n"], penalties: Sequence[float] = PENALTIES
+    features: Float[np.ndarray, "n d"], targets: Float[np.ndarray, " m"], penalties: Sequence[float] = PENALTIES
 ) -> RidgeFit:
     """Return the ridge regression on standardised features, its penalty chosen by leave-one-out error.
 
@@ -51,7 +51,9 @@ def fit_ridge(
     """
     labels = np.asarray(targets, np.float64)
     if len(labels) < 3 or len(labels) != len(features):
-        raise DataError(f"Ridge needs at least 3 rows with one number each; {len(features)} rows, {len(labels)} numbers.")
+        raise DataError(
+            f"Ridge needs at least 3 rows with one number each; {len(features)} rows, {len(labels)} numbers."
+        )
     if not (np.isfinite(features).all() and np.isfinite(labels).all()):
         raise DataError("Ridge needs finite features and numbers; NaN or infinity found. Leave these rows out.")
     if np.ptp(labels) == 0:
@@ -98,9 +100,7 @@ def predict_ridge(fit: RidgeFit, features: Float[np.ndarray, "n d"]) -> Float[np
     return np.asarray(features @ fit.weights + fit.intercept, np.float64)
 
 
-def score_ridge(
-    fit: RidgeFit, features: Float[np.ndarray, "n d"], targets: Float[np.ndarray, " n"]
-) -> RidgeScore:
+def score_ridge(fit: RidgeFit, features: Float[np.ndarray, "n d"], targets: Float[np.ndarray, " m"]) -> RidgeScore:
     """Return R2 and Spearman's rank correlation of the predictions."""
     guess, labels = predict_ridge(fit, features), np.asarray(targets, np.float64)
     spread = float(((labels - labels.mean()) ** 2).sum())

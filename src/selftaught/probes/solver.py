@@ -12,9 +12,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-HISTORY = 30
-"""Pairs of step and gradient change that L-BFGS remembers."""
-REFRESH = 4
+SHORT, LONG = 10, 100
+"""Pairs of step and gradient change that L-BFGS remembers when rows are few and when passes over them are dear."""
+MEMORY = 1 << 26
+"""Numbers that a long history may hold."""
+REFRESH = 2
 """Iterations between two looks at the class probabilities by the preconditioner."""
 EXTRAPOLATION = 0.5
 """Fraction of the last change along the path of penalties that the next start repeats."""
@@ -52,7 +54,7 @@ class RowSets:
 
 @dataclass(frozen=True)
 class Path:
-    """Solutions at every penalty: weights of features and intercept (last), largest absolute gradient entry, iterations."""
+    """Solutions at every penalty: weights (intercept last), largest absolute gradient entry, iterations."""
 
     weights: Float[Tensor, "p s c e"]
     gradient_norm: Float[Tensor, "p s"]
@@ -115,12 +117,14 @@ def largest(sets: RowSets, gradient: Float[Tensor, "p c d"]) -> Float[Tensor, " 
     """Return the largest absolute entry of the gradient by the weights of the features and the intercept."""
     if sets.rotation is not None:
         gradient = torch.bmm(gradient, sets.rotation.mT)
-    return gradient.abs().amax((1, 2))
+    size: Tensor = gradient.abs().amax((1, 2))
+    return size
 
 
 def dot(left: Float[Tensor, "p c d"], right: Float[Tensor, "p c d"]) -> Float[Tensor, "p 1 1"]:
     """Return the inner product per row set."""
-    return torch.linalg.vecdot(left.flatten(1), right.flatten(1))[:, None, None]
+    product: Tensor = torch.linalg.vecdot(left.flatten(1), right.flatten(1))
+    return product[:, None, None]
 
 
 def direction(
@@ -159,11 +163,19 @@ def search(
     return length, moved, chance
 
 
-def remember(history: History, step: Tensor, change: Tensor) -> History:
+def memory(sets: RowSets) -> int:
+    """Return how many pairs to remember: many where a pass over the rows costs more than the recursion."""
+    if sets.rows.shape[1] < 2 * sets.rows.shape[2]:
+        return SHORT
+    pair = 2 * sets.present.numel() * sets.rows.shape[2]
+    return max(SHORT, min(LONG, MEMORY // pair))
+
+
+def remember(history: History, step: Tensor, change: Tensor, keep: int) -> History:
     """Return the history with one more pair; a pair without curvature counts for nothing."""
     curvature = dot(step, change)
     inverse = torch.where(curvature > torch.finfo(curvature.dtype).tiny, 1 / curvature, 0)
-    return [*history[-(HISTORY - 1) :], (step, change, inverse)]
+    return [*history[1 - keep :], (step, change, inverse)]
 
 
 def descend(
@@ -197,7 +209,7 @@ def descend(
         logits, chance, weights = moved, fresh, weights + step
         change = -gradient
         gradient = gradients(sets, chance, weights, penalty)
-        history = remember(history, step, change.add_(gradient))
+        history = remember(history, step, change.add_(gradient), memory(sets))
     return weights, gradient, history, limit
 
 
@@ -207,7 +219,7 @@ def shift(history: History, by: Float[Tensor, " p"]) -> History:
     for step, change, _ in history:
         change = change.clone()
         change[..., :-1] += by[:, None, None] * step[..., :-1]
-        moved = remember(moved, step, change)
+        moved = remember(moved, step, change, len(history))
     return moved
 
 
@@ -215,7 +227,8 @@ def restore(sets: RowSets, weights: Float[Tensor, "p s c d"]) -> Float[Tensor, "
     """Return weights for the features and the intercept from weights for the coordinates of the rows."""
     if sets.rotation is None:
         return weights
-    return torch.bmm(weights.flatten(1, 2), sets.rotation.mT).unflatten(1, weights.shape[1:3])
+    turned = torch.bmm(weights.flatten(1, 2), sets.rotation.mT)
+    return turned.view(*weights.shape[:3], -1)
 
 
 def follow(
@@ -229,7 +242,9 @@ def follow(
     `tolerance` bounds the largest absolute gradient entry; `limit` is the number of iterations per penalty.
     """
     solved: list[Tensor] = []
-    norms, iterations, history = [], [], []
+    norms: list[Tensor] = []
+    iterations: list[int] = []
+    history: History = []
     for index in range(penalties.shape[1]):
         penalty = penalties[:, index].contiguous()
         if solved:

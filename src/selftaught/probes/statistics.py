@@ -77,7 +77,7 @@ def bootstrap_mean(
 
 def bootstrap_difference(
     first: Shaped[np.ndarray, " n"],
-    second: Shaped[np.ndarray, " n"],
+    second: Shaped[np.ndarray, " m"],
     rng: np.random.Generator,
     groups: Shaped[np.ndarray, " n"] | None = None,
     resamples: int = RESAMPLES,
@@ -90,7 +90,7 @@ def bootstrap_difference(
 
 def spearman(
     first: Shaped[np.ndarray, " n"],
-    second: Shaped[np.ndarray, " n"],
+    second: Shaped[np.ndarray, " m"],
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> Estimate:
@@ -117,7 +117,7 @@ def rank_correlation(pair: Float[np.ndarray, "2 n"]) -> float:
     return float((ranks[0] * ranks[1]).sum() / spread) if spread else float("nan")
 
 
-def mcnemar(first: Shaped[np.ndarray, " n"], second: Shaped[np.ndarray, " n"]) -> McNemar:
+def mcnemar(first: Shaped[np.ndarray, " n"], second: Shaped[np.ndarray, " m"]) -> McNemar:
     """Return the exact McNemar test of two correctness arrays over the same records (binomial, two-sided)."""
     from scipy.stats import binomtest
 

@@ -29,8 +29,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.replace(path)
     except OSError as problem:
         temporary.unlink(missing_ok=True)
-        raise RunError(f"{path} cannot be written: {problem.strerror or problem}. Nothing was lost; free space or "
-                       f"choose another --out, then repeat the same command.") from problem
+        raise RunError(
+            f"{path} cannot be written: {problem.strerror or problem}. Nothing was lost; free space or "
+            f"choose another --out, then repeat the same command."
+        ) from problem
 
 
 def write_text(path: Path, text: str) -> None:

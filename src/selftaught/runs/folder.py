@@ -163,5 +163,3 @@ def _check_writable(path: Path) -> None:
         parent = parent.parent
     if not os.access(parent, os.W_OK):
         raise RunError(f"--out {path} cannot be written: no permission in {parent}.")
-
-

@@ -16,7 +16,7 @@ from selftaught.core.errors import UsageError
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Continuous
 from selftaught.modalities import Image
-from selftaught.modalities.image import Augmentation
+from selftaught.modalities.image import Augmentation, views
 from selftaught.modalities.image.geometry import place_window, token_origin
 
 KINDS = ("strong", "weak", "clean", "noisy", "span", "transform")
@@ -58,6 +58,15 @@ def test_the_same_seed_gives_the_same_view_and_another_another(kind: str, photos
     assert torch.equal(pixels(first), pixels(again))
     other = image.augment(batch, View(kind=kind), Rng(seed=4).fold(kind))
     assert torch.equal(pixels(first), pixels(other)) == (kind == "clean")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_taking_a_batch_in_pieces_changes_nothing(kind: str, photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, fitted, rows = photos
+    whole = view_of(image, image.batch(rows, fitted), kind)
+    monkeypatch.setattr(views, "CACHED", 3 * 40 * 40 * 3)
+    pieces = view_of(image, image.batch(rows, fitted), kind)
+    torch.testing.assert_close(pixels(pieces), pixels(whole), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])

@@ -110,7 +110,7 @@ def blur_matrix(sigma: Float[Tensor, " b"], kernel: int, size: int) -> Float[Ten
     pixel = torch.arange(size, device=sigma.device)
     reached = (pixel[None, :] + tap.long()[:, None]).abs()
     reached = torch.minimum(reached, 2 * (size - 1) - reached).clamp(min=0)
-    spread = F.one_hot(reached, size).to(torch.float32)
+    spread = (reached[:, :, None] == pixel).to(torch.float32)
     return (weight @ spread.view(kernel, size * size)).view(-1, size, size)
 
 

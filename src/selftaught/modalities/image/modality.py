@@ -15,13 +15,14 @@ from torch import Tensor
 
 from selftaught.core.batch import Axis, Batch, Facts, View
 from selftaught.core.errors import DataError, UsageError
-from selftaught.core.modality import Classical, Fitted, Modality, Record, Rows, Stored
+from selftaught.core.modality import Classical, Fitted, Modality, Portrait, Record, Rows, Stored
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Continuous
 from selftaught.modalities.image.classical import feature_sets
 from selftaught.modalities.image.decode import Depth, Limits, Picture, count_colours, read_picture, square
 from selftaught.modalities.image.geometry import Window, token_origin, turn_window, whole_window
-from selftaught.modalities.image.statistics import fit_pixels
+from selftaught.modalities.image.portray import portray_pixels
+from selftaught.modalities.image.statistics import fit_pixels, patch_covariance, value_range
 from selftaught.modalities.image.stem import PatchStem, patches
 from selftaught.modalities.image.views import (
     Augmentation,
@@ -31,6 +32,7 @@ from selftaught.modalities.image.views import (
 )
 
 PEEK = 64
+COVARIANCE_PICTURES = 500
 
 
 class _Made(NamedTuple):
@@ -136,9 +138,18 @@ class Image(Modality):
         return Stored(fields={"bytes": content, "side": side}, findings=picture.findings)
 
     def fit(self, rows: Iterable[Rows]) -> Fitted:
-        """low, high: values that become 0 and 1; mean, std of what results; all (C,). Raises DataError without rows."""
+        """low, high: values that become 0 and 1; mean, std of what results; all (C,). Raises DataError without rows.
+
+        covariance: of 6 x 6 patches of normalised clean views, for encoders that start from the data's own filters.
+        """
         made = self._made()
-        return fit_pixels((self._pixels(part) for part in rows), made.channels, made.depth)
+        parts = list(rows)
+        fitted = fit_pixels((self._pixels(part) for part in parts), made.channels, made.depth)
+        every = max(1, sum(len(part.record) for part in parts) // COVARIANCE_PICTURES)
+        clean = View(kind="clean")
+        views = [self.augment(self.batch(_thin(part, every), fitted), clean, Rng(seed=0)).x for part in parts]
+        covariance = patch_covariance(torch.cat([view for view in views if isinstance(view, Tensor)]))
+        return fitted if covariance is None else replace(fitted, arrays={**fitted.arrays, "covariance": covariance})
 
     def batch(self, rows: Rows, fitted: Fitted) -> Batch:
         """x: pixels (B, C, S, S) as stored (16 bit as float32), aspect (B,), and low, high, mean, std (B, 4, C)."""
@@ -194,6 +205,14 @@ class Image(Modality):
         """HOG with colour histogram, PCA of pixels, random-patch k-means features."""
         return feature_sets(self._pixels, self.fit)
 
+    def portray(self, rows: Rows, side: int) -> tuple[Portrait, ...]:
+        """JPEG thumbnails in the true aspect; floats beyond 0..1 are shown over the range of these rows."""
+        pixels, sides = self._pixels(rows), rows.fields["side"]
+        assert isinstance(sides, Tensor)  # a field of fixed shape
+        least, most = pixels.float().amin((0, 2, 3)), pixels.float().amax((0, 2, 3))
+        low, high = value_range(least.double(), most.double(), self._made().depth)
+        return portray_pixels(pixels, sides, low.float(), high.float(), side)
+
     def _made(self) -> _Made:
         if self.size and self.patch and self.canvas and self.channels and self.depth:
             return _Made(self.size, self.patch, self.canvas, self.channels, self.depth)
@@ -241,3 +260,8 @@ def _with_tokens(x: Tensor | tuple[Tensor, ...], window: Window, count: int, fac
         facts=facts,
         dense=True,
     )
+
+
+def _thin(rows: Rows, every: int) -> Rows:
+    """Every so-manieth row."""
+    return Rows(fields={name: value[::every] for name, value in rows.fields.items()}, record=rows.record[::every])

@@ -110,8 +110,9 @@ def render(
 ) -> Float[Tensor, "b c size size"]:
     """What the windows show, normalised.
 
-    window None: the whole picture, exactly. draw: for blur and colour, see `recolour`. bounds: low, high (raw values that become 0 and 1), mean, std (of what results). On a CPU the batch is taken in
-    pieces that stay in the cache, which at 96 pixels is twice as fast.
+    window None: the whole picture, exactly. draw: for blur and colour, see `recolour`. bounds: low, high (raw values
+    that become 0 and 1), mean, std (of what results). On a CPU the batch is taken in pieces that stay in the cache,
+    which at 96 pixels is twice as fast.
     """
     each = max(pixels[0].numel(), pixels.shape[1] * size * size)
     step = max(1, CACHED // each) if pixels.device.type == "cpu" else len(pixels)

@@ -1,0 +1,232 @@
+"""Compositions of stages, and the verbs that belong to none: demo, load, report, list, doctor, SelfTaught."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from selftaught.core.config import from_dict, members
+from selftaught.core.errors import RunError, UsageError
+from selftaught.embed.stage import embed_array
+from selftaught.encoders import AnyEncoder
+from selftaught.engine.prepare import DataOptions, prepare
+from selftaught.evaluate import evaluate
+from selftaught.evaluate.report import EvaluateReport
+from selftaught.modalities import AnyModality
+from selftaught.pretexts import AnyPretext
+from selftaught.pretrain import pretrain
+from selftaught.recipe import Recipe, legal
+from selftaught.reports.blocks import Facts, Section, Table, Verdict
+from selftaught.reports.report import Report
+from selftaught.runs.encoder import Pretrained, load_pretrained
+
+DEMO_MINUTES = 1.5
+EXTRAS = {"timm": "timm", "tensorboard": "tensorboard", "onnx": "onnx", "onnxruntime": "onnx", "pandas": "pandas"}
+
+
+def demo(
+    *,
+    out: Annotated[Path, "run folder"] = Path("runs/demo"),
+    minutes: Annotated[float, "minutes of pretraining"] = DEMO_MINUTES,
+    quiet: Annotated[bool, "no progress bars"] = False,
+) -> EvaluateReport:
+    """Pretrains on 10,000 bundled handwritten digits, measures what it gained, and writes a report page.
+
+    Takes about five minutes on two cores. The digits are MNIST's test pictures (CC BY-SA 3.0).
+    """
+    with resources.as_file(resources.files("selftaught") / "bundled" / "digits" / "digits.parquet") as data:
+        pretrain(data, out=Path(out), recipe=Recipe(minutes=minutes), labels="label", quiet=quiet)
+        return evaluate(Path(out), from_scratch=(10,), quiet=quiet)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """A pretrained encoder, ready for new records."""
+
+    pretrained: Pretrained
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self.pretrained.encoder
+
+    def embed(self, data: Any, *, stores: Path | str | None = None) -> np.ndarray:
+        """One vector per record of any source, (N, dim) float32, in the order of the source.
+
+        stores: where decoded records are kept; a temporary folder by default. Raises DataError where any record cannot
+        be decoded: an array cannot say which row is missing (`selftaught embed` writes ids).
+        """
+        place = Path(stores) if stores else Path(tempfile.mkdtemp(prefix="selftaught-"))
+        try:
+            prepared = prepare(data, self.pretrained.modality, place, DataOptions(), quiet=True)
+            if len(prepared.store) != len(prepared.source):
+                missing = len(prepared.source) - len(prepared.store)
+                raise RunError(f"{missing} records could not be decoded; use `selftaught embed`, which writes ids.")
+            return embed_array(self.pretrained, prepared.store)
+        finally:
+            if stores is None:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def load(path: Path | str) -> Loaded:
+    """The encoder of a run folder or of an exported folder. Raises RunError where there is none."""
+    return Loaded(pretrained=load_pretrained(Path(path)))
+
+
+def report(
+    run: Annotated[Path, "run folder"],
+    *,
+    json: Annotated[bool, "print JSON instead of text"] = False,
+    page: Annotated[bool, "print the path of the page instead of text"] = False,
+) -> str:
+    """Shows the newest report of a run: the evaluation where there is one, else the pretraining.
+
+    Raises RunError where the run has no report yet.
+    """
+    folders = [Path(run) / "reports", Path(run) / "reports" / "pretrain"]
+    found = [folder for folder in folders if (folder / "report.json").exists()]
+    if not found:
+        raise RunError(f"{run} has no report. Make one with: selftaught evaluate {run}")
+    if page:
+        return str((found[0] / "report.html").absolute())
+    return (found[0] / ("report.json" if json else "report.txt")).read_text(encoding="utf-8").rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(Report):
+    """The legal combinations, computed. rows: pretext, then one cell per modality and encoder."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def title(self) -> str:
+        """The heading."""
+        return "Parts and their legal combinations"
+
+    def verdict(self) -> Verdict:
+        """How many there are."""
+        cells = [cell for row in self.rows for cell in row[1:]]
+        return Verdict(headline=f"{cells.count('yes')} of {len(cells)} combinations are legal.")
+
+    def sections(self) -> tuple[Section, ...]:
+        """The matrix; a cell that is not yes says what is missing."""
+        return (
+            Section(title="Pretexts by modality and encoder", blocks=(Table(columns=self.columns, rows=self.rows),)),
+        )
+
+
+def list_parts() -> Parts:
+    """Lists pretexts, modalities and encoders, and which of them go together."""
+    pairs = [
+        (modality, encoder) for modality in members(AnyModality).values() for encoder in members(AnyEncoder).values()
+    ]
+    rows = [
+        (pretext.__name__, *((f"needs {lacking}" if (lacking := legal(pretext, *pair)) else "yes") for pair in pairs))
+        for pretext in members(AnyPretext).values()
+    ]
+    names = [f"{modality.__name__} + {encoder.__name__}" for modality, encoder in pairs]
+    return Parts(columns=("pretext", *names), rows=tuple(rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor(Report):
+    """What this machine and installation can do."""
+
+    rows: tuple[tuple[str, str, str], ...]
+    problems: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The heading."""
+        return "Environment"
+
+    def verdict(self) -> Verdict:
+        """Whether anything stands in the way."""
+        if self.problems:
+            return Verdict(headline="Something needs attention.", sentences=self.problems, tone="warning")
+        return Verdict(headline="Everything that is needed is here.", tone="good")
+
+    def sections(self) -> tuple[Section, ...]:
+        """The facts."""
+        return (Section(title="Facts", blocks=(Facts(rows=self.rows),)),)
+
+
+def doctor() -> Doctor:
+    """Says which versions, processors and extras are here, and how to install what is not."""
+    known = torch.cpu.get_capabilities()
+    fast = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if known.get(name)]
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    browser = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
+    rows = [
+        ("selftaught", metadata.version("selftaught"), ""),
+        ("python", platform.python_version(), ""),
+        ("torch", torch.__version__, ""),
+        ("processor", f"{os.cpu_count()} cores, {', '.join(fast) or 'no vector extensions known'}", ""),
+        ("gpu", torch.cuda.get_device_name() if torch.cuda.is_available() else "none", ""),
+        ("free disk here", f"{free:.1f}", "GiB"),
+        ("browser for page tests", browser or "none (apt-get install chromium)", ""),
+    ]
+    for package, extra in EXTRAS.items():
+        try:
+            rows.append((package, metadata.version(package), ""))
+        except metadata.PackageNotFoundError:
+            rows.append((package, f"not installed (pip install 'selftaught[{extra}]')", ""))
+    problems = [] if free > 2 else [f"Only {free:.1f} GiB are free on this disk; stores and runs need room."]
+    return Doctor(rows=tuple(rows), problems=tuple(problems))
+
+
+class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A scikit-learn transformer: `fit` pretrains on arrays of pictures, `transform` gives their vectors.
+
+    minutes: of pretraining. pretext, size, seed: as in Recipe. folder: where the run is kept; a temporary one, removed
+    after fitting, by default. X is (N, H, W), (N, H, W, C) or (N, C, H, W), uint8, uint16 or float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        minutes: float = 2.0,
+        pretext: str = "simclr",
+        size: str = "s",
+        seed: int = 0,
+        folder: str | Path | None = None,
+    ) -> None:
+        self.minutes = minutes
+        self.pretext = pretext
+        self.size = size
+        self.seed = seed
+        self.folder = folder
+
+    def fit(self, X: Any, y: Any = None) -> SelfTaught:
+        """Pretrains; `y` is ignored. Raises UsageError or DataError as `pretrain` does."""
+        content = {"pretext": self.pretext, "size": self.size, "seed": self.seed, "minutes": self.minutes}
+        recipe = from_dict(Recipe, content, "SelfTaught")
+        place = Path(self.folder) if self.folder else Path(tempfile.mkdtemp(prefix="selftaught-"))
+        try:
+            self.report_ = pretrain(X, out=place / "run", recipe=recipe, quiet=True)
+            self.loaded_ = load(place / "run")
+        finally:
+            if self.folder is None:
+                shutil.rmtree(place, ignore_errors=True)
+        self._n_features_out = self.loaded_.pretrained.encoder.dim
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Vectors (N, dim), float32."""
+        check_is_fitted(self)
+        if isinstance(X, (str, Path)):
+            raise UsageError("SelfTaught.transform takes arrays; for files use selftaught.load(run).embed(path).")
+        return self.loaded_.embed(X)

@@ -1,0 +1,177 @@
+"""The controls beside every score: majority, untrained twin, classical features, supervised from scratch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from selftaught.data.labelling import Labelling
+from selftaught.engine.embedding import embed_records, untrained_twin
+from selftaught.engine.job import Job, Trained
+from selftaught.engine.loop import train
+from selftaught.evaluate.subject import Subject
+from selftaught.pretexts import Supervised
+from selftaught.probes.budgets import Budget, Budgets
+from selftaught.probes.curve import Contestant, FeatureSet, Predictions
+from selftaught.recipe import Recipe, resolve
+from selftaught.runs.files import read_arrays, read_json, write_arrays, write_json
+from selftaught.runs.folder import claim
+
+TWINS = 3
+EPOCHS = 200
+"""Passes after which a supervised control has seen its labelled records often enough; more did not help."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """Labelled records of the training, validation and test parts, and their class codes."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    codes: np.ndarray
+
+    @property
+    def labels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of the training and of the test records."""
+        return self.codes[self.train], self.codes[self.test]
+
+
+def feature_controls(subject: Subject, parts: Parts) -> dict[str, Contestant]:
+    """Untrained twins (as many seeds as runs, three at least) and every classical feature set of the modality."""
+    first = subject.encoders[0]
+    seeds = max(TWINS, len(subject.encoders))
+    twins = [untrained_twin(first, subject.store, subject.splits.train, 1000 + seed) for seed in range(seeds)]
+    controls: dict[str, Contestant] = {
+        "untrained twin": [
+            (embed_records(twin, subject.store, parts.train), embed_records(twin, subject.store, parts.test))
+            for twin in twins
+        ]
+    }
+    known, asked = subject.store.rows(parts.train), subject.store.rows(parts.test)
+    for classical in first.modality.classical():
+        controls[classical.name] = [classical.features(known, asked)]
+    return controls
+
+
+def encoder_features(subject: Subject, parts: Parts) -> list[FeatureSet]:
+    """The runs' own features of training and test records, one pair per run."""
+    return [
+        (embed_records(each, subject.store, parts.train), embed_records(each, subject.store, parts.test))
+        for each in subject.encoders
+    ]
+
+
+def majority(parts: Parts, budgets: Budgets) -> Predictions:
+    """Always the class most frequent among the labelled rows; balanced budgets tie, and the first class wins."""
+    correct: dict[int | None, np.ndarray] = {}
+    train_codes, test_codes = parts.labels
+    for per_class in dict.fromkeys(budget.per_class for budget in budgets.sets):
+        rows = [test_codes == np.bincount(train_codes[budget.rows]).argmax() for budget in budgets.at(per_class)]
+        correct[per_class] = np.array(rows)[None]
+    return Predictions(correct=correct)
+
+
+def supervised(
+    subject: Subject,
+    parts: Parts,
+    budgets: Budgets,
+    asked: Sequence[int | str],
+    draws: int,
+    seconds: float,
+    quiet: bool,
+) -> Predictions | None:
+    """The encoder of the first run trained from scratch on the labelled rows of some budgets.
+
+    Same views, optimiser and encoder; the wall clock of the pretraining (`seconds`) or EPOCHS passes, whichever is
+    less. Its accuracy on the validation part stands for the inner accuracy of the other controls.
+    """
+    wanted = [None if each == "all" else int(each) for each in asked]
+    correct: dict[int | None, np.ndarray] = {}
+    inner: dict[int | None, float] = {}
+    for per_class in wanted:
+        chosen = budgets.at(per_class)[:draws]
+        if not chosen:
+            continue
+        runs = [_train_once(subject, parts, budget, seconds, quiet) for budget in chosen]
+        correct[per_class] = np.array([[run["correct"] for run in runs]]).astype(bool)
+        inner[per_class] = float(np.mean([run["validation"].mean() for run in runs]))
+    return Predictions(correct=correct, inner_accuracy=inner) if correct else None
+
+
+def _train_once(
+    subject: Subject, parts: Parts, budget: Budget, seconds: float, quiet: bool
+) -> Mapping[str, np.ndarray]:
+    """Which test and validation records one supervised training has right; kept on disk, so it is done once."""
+    rows = np.sort(parts.train[budget.rows])
+    name = f"supervised-{budget.per_class or 'all'}-{budget.draw}"
+    place = subject.runs[0].path / "controls" / name
+    labels_hash = int(np.bitwise_xor.reduce((rows + 1) * (subject.labelling.codes[rows] + 7)))  # type: ignore[index]
+    facts = {"rows": len(rows), "labels": labels_hash}
+    done = place / "correct.safetensors"
+    if done.exists() and read_json(place / "facts.json") == facts:
+        return read_arrays(done)
+    shutil.rmtree(place, ignore_errors=True)
+    recipe = _recipe(subject, len(rows), seconds)
+    job = Job(
+        recipe=recipe,
+        store=subject.store,
+        train=rows,
+        labelling=subject.labelling,
+        fitted=subject.encoders[0].fitted,
+        folder=claim(place, recipe, facts),
+        observations=0,
+        quiet=quiet,
+    )
+    trained = train(job)
+    found = {
+        "correct": _right(trained, subject, parts, parts.test),
+        "validation": _right(trained, subject, parts, parts.validation),
+    }
+    shutil.rmtree(place / "checkpoints", ignore_errors=True)
+    write_json(place / "facts.json", facts)
+    write_arrays(done, found)
+    return found
+
+
+def _recipe(subject: Subject, rows: int, seconds: float) -> Recipe:
+    base = subject.recipes[0]
+    batch = min(base.batch or 256, 128, max(4, 2 ** int(np.log2(max(1, rows / 2)))))
+    plan = read_json(subject.runs[0].plan)
+    per_record = (plan["seconds"][-1] if plan["seconds"] else seconds / max(1, plan["steps"])) / (base.batch or 256)
+    affordable = seconds / max(1e-9, per_record * rows)
+    recipe = replace(
+        base,
+        pretext=Supervised(),
+        batch=batch,
+        accumulate=1,
+        minutes=None,
+        steps=None,
+        epochs=float(min(EPOCHS, max(1.0, affordable))),
+        precision=plan["precision"],
+    )
+    modality = base.modality
+    assert modality is not None  # the recipe of a run is resolved
+    return resolve(recipe, modality, rows)
+
+
+@torch.inference_mode()
+def _right(trained: Trained, subject: Subject, parts: Parts, indices: np.ndarray) -> np.ndarray:
+    vectors = torch.from_numpy(embed_records(trained.pretrained, subject.store, indices))
+    predicted = trained.head.cpu()(vectors).argmax(1).numpy()
+    return np.asarray(predicted == parts.codes[indices])
+
+
+def labelled_parts(subject: Subject, labelling: Labelling) -> Parts:
+    """The labelled records of every part."""
+    assert labelling.codes is not None  # the caller checked the task
+    return Parts(
+        train=subject.labelled(subject.splits.train),
+        validation=subject.labelled(subject.splits.validation),
+        test=subject.labelled(subject.splits.test),
+        codes=labelling.codes,
+    )

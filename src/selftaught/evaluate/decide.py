@@ -1,0 +1,87 @@
+"""From a label-efficiency curve to plain words: did pretraining help, against what, up to how many labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from selftaught.probes.curve import Curve, Point
+
+Answer = Literal["pretrain", "pretrain with few labels", "no clear winner", "do not pretrain"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The answer with its reasons. better, worse: budgets (labels per class, None is all) where the interval of the
+    lead over the best control is wholly above or below zero."""
+
+    answer: Answer
+    headline: str
+    sentences: tuple[str, ...]
+    better: tuple[int | None, ...]
+    worse: tuple[int | None, ...]
+
+
+def decide(curve: Curve) -> Decision:
+    """The answer of a curve; the best control at each budget was chosen by inner cross-validation, never on test."""
+    rivals = [(best, curve.at(best.name, best.per_class)) for best in curve.best_controls]
+    better = tuple(best.per_class for best, point in rivals if point.lead is not None and point.lead.low > 0)
+    worse = tuple(best.per_class for best, point in rivals if point.lead is not None and point.lead.high < 0)
+    twin = [point for point in curve.points if point.name == "untrained twin"]
+    sentences = [_twin_sentence(twin)]
+    shown = [point for _, point in rivals if point.per_class in better + worse] or [point for _, point in rivals]
+    if shown:
+        pick = min(shown, key=lambda point: abs((point.per_class or 10**9) - 10))
+        sentences.append(_rival_sentence(curve, pick))
+    if len(curve.points) and curve.points[0].seeds < 3:
+        sentences.append("Underpowered: fewer than 3 seeds; train two more runs that differ in --seed only.")
+    names = sorted({best.name for best in curve.best_controls if best.per_class in worse})
+    if better and not worse:
+        answer: Answer = "pretrain"
+        headline = f"Pretraining helps at {words(better)}."
+    elif better:
+        answer = "pretrain with few labels"
+        headline = f"Pretraining helps at {words(better)}; at {words(worse)} {' and '.join(names)} is better."
+    elif worse:
+        answer = "do not pretrain"
+        headline = f"Do not pretrain here: {' and '.join(names)} wins at {words(worse)}."
+    else:
+        answer = "no clear winner"
+        headline = "No clear winner: the encoder and the best control cannot be told apart."
+    return Decision(
+        answer=answer, headline=headline, sentences=tuple(s for s in sentences if s), better=better, worse=worse
+    )
+
+
+def words(budgets: Sequence[int | None]) -> str:
+    """Budgets as words: "1, 5 and all labels a class"."""
+    sizes = sorted(budgets, key=lambda size: size or 10**9)
+    names = [str(size) if size is not None else "all" for size in sizes]
+    if names == ["all"]:
+        return "all labels"
+    joined = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{joined} label{'' if names == ['1'] else 's'} a class"
+
+
+def _twin_sentence(twin: Sequence[Point]) -> str:
+    if not twin:
+        return ""
+    above = [point.per_class for point in twin if point.lead is not None and point.lead.low > 0]
+    if len(above) == len(twin):
+        return "The encoder learned: it beats its untrained twin at every budget."
+    if above:
+        return f"The encoder beats its untrained twin at {words(above)}, elsewhere it is not shown to."
+    return "The encoder is not shown to beat its untrained twin: it learned nothing that these labels can use."
+
+
+def _rival_sentence(curve: Curve, rival: Point) -> str:
+    own = curve.at(curve.encoder, rival.per_class)
+    lead = rival.lead
+    interval = "" if lead is None else f" (lead {100 * lead.value:+.1f} points, 95 % interval "
+    if lead is not None:
+        interval += f"{100 * lead.low:+.1f} to {100 * lead.high:+.1f})"
+    return (
+        f"At {words([rival.per_class])}: encoder {own.accuracy.value:.3f}, best control "
+        f"{rival.accuracy.value:.3f} with {rival.name}{interval}."
+    )

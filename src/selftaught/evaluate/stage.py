@@ -1,0 +1,144 @@
+"""evaluate: runs in, a measured answer out: did pretraining help, against what, how many labels does it save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from selftaught.core.errors import DataError, GateError
+from selftaught.data.labelling import Given
+from selftaught.engine.prepare import DataOptions
+from selftaught.evaluate.controls import (
+    Parts,
+    encoder_features,
+    feature_controls,
+    labelled_parts,
+    majority,
+    supervised,
+)
+from selftaught.evaluate.decide import decide
+from selftaught.evaluate.look import draw_map, find_neighbours
+from selftaught.evaluate.numbers import score_numbers
+from selftaught.evaluate.report import ENCODER, EvaluateReport, Facts, open_facts, score_rows
+from selftaught.evaluate.subject import Subject, open_subject
+from selftaught.probes.budgets import PER_CLASS, nested_budgets
+from selftaught.probes.curve import Contestant, label_efficiency
+from selftaught.runs.folder import read_rows
+
+FEWEST_TEST = 10
+
+
+def evaluate(
+    *runs: Annotated[Path, "run folders of one recipe; they count as seeds"],
+    data: Annotated[Any, "other data to measure on (default: the data of the run)"] = None,
+    labels: Annotated[Given, "`folder`, a column, or a file keyed by id (default: those given to pretrain)"] = None,
+    group: Annotated[Given, "column or file of groups that no split may tear"] = None,
+    split: Annotated[Given, "column or file of given splits, or `folder`"] = None,
+    column: Annotated[str | None, "column that holds the records"] = None,
+    id_column: Annotated[str | None, "column that names the records"] = None,
+    budgets: Annotated[tuple[int | str, ...], "labels per class to measure at"] = (1, 2, 5, 10, 20, 50, "all"),
+    draws: Annotated[int, "random label sets per budget"] = 5,
+    from_scratch: Annotated[
+        tuple[int | str, ...], "budgets at which the supervised control is trained; `none` leaves it out"
+    ] = (10, "all"),
+    from_scratch_draws: Annotated[int, "label sets per budget of the supervised control"] = 1,
+    gate: Annotated[float | None, "exit with code 4 when the accuracy at the largest budget is below this"] = None,
+    no_samples: Annotated[bool, "leave the records' own pictures out of the report"] = False,
+    out: Annotated[Path | None, "folder of the report (default: reports/ of the first run)"] = None,
+    stores: Annotated[Path | None, "folder of decoded stores (default: that of the run)"] = None,
+    quiet: Annotated[bool, "no progress bars"] = False,
+) -> EvaluateReport:
+    """Measures frozen features with few labels, beside every control, and gives a plain verdict.
+
+    The test part is read once, after every choice. Raises DataError for labels that cannot be used, UsageError for runs
+    of different recipes, GateError below the gate.
+    """
+    began = time.perf_counter()
+    options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
+    subject = open_subject(runs, data, options, stores, quiet)
+    facts = open_facts(subject, "selftaught evaluate " + " ".join(str(folder.path) for folder in subject.runs))
+    task = subject.labelling.task
+    if task is None:
+        report = EvaluateReport(facts=facts, metric="none", seconds=time.perf_counter() - began)
+    elif task == "numbers":
+        report = score_numbers(subject, facts, began)
+    else:
+        sizes = tuple(None if each == "all" else int(each) for each in budgets)
+        scratch = () if from_scratch == ("none",) else from_scratch
+        report = score_classes(subject, facts, sizes, draws, scratch, from_scratch_draws, quiet, began)
+    report.write(Path(out) if out else subject.runs[0].reports, samples=not no_samples)
+    check_gate(report, gate)
+    return report
+
+
+def score_classes(
+    subject: Subject,
+    facts: Facts,
+    sizes: Sequence[int | None],
+    draws: int,
+    scratch: Sequence[int | str],
+    scratch_draws: int,
+    quiet: bool,
+    began: float,
+) -> EvaluateReport:
+    """The label-efficiency curve with all controls, the decision, the map and the neighbours."""
+    parts = labelled_parts(subject, subject.labelling)
+    check_parts(parts)
+    train_codes, _ = parts.labels
+    groups = None
+    if subject.labelling.groups is not None:
+        groups = (subject.labelling.groups[parts.train], subject.labelling.groups[parts.test])
+    budgets = nested_budgets(train_codes, sizes or PER_CLASS, draws, 0, None if groups is None else groups[0])
+    own = encoder_features(subject, parts)
+    contestants: dict[str, Contestant] = {ENCODER: own, **feature_controls(subject, parts)}
+    contestants["majority"] = majority(parts, budgets)
+    seconds = training_seconds(subject)
+    control = supervised(subject, parts, budgets, scratch, scratch_draws, seconds, quiet)
+    if control is not None:
+        contestants["supervised from scratch"] = control
+    curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, groups)
+    names = subject.labelling.classes
+    return EvaluateReport(
+        facts=facts,
+        metric="accuracy",
+        decision=decide(curve),
+        scores=score_rows(curve),
+        best=tuple((best.per_class, best.name) for best in curve.best_controls),
+        saved=curve.saved,
+        not_applicable=curve.not_applicable,
+        protocol=curve.protocol,
+        map=draw_map(subject, parts, own[0][1], names),
+        neighbours=find_neighbours(subject, parts, own[0], names),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def training_seconds(subject: Subject) -> float:
+    """Wall clock of the first run's training."""
+    rows = read_rows(subject.runs[0].losses)
+    return rows[-1]["seconds"] if rows else 60.0
+
+
+def check_parts(parts: Parts) -> None:
+    """Raises DataError where too few labelled records are left to train or test a probe."""
+    if len(parts.test) < FEWEST_TEST:
+        raise DataError(
+            f"The test part has {len(parts.test)} labelled records; {FEWEST_TEST} are needed to say anything. "
+            f"Give labels for more records."
+        )
+    if len(np.unique(parts.codes[parts.train])) < 2:
+        raise DataError("All labelled training records are of one class; a probe needs two. Give other labels.")
+
+
+def check_gate(report: EvaluateReport, gate: float | None) -> None:
+    """Raises GateError when the score at the largest budget is below the gate, or nothing was measured."""
+    if gate is None:
+        return
+    own = [score for score in report.scores if score.name == ENCODER]
+    if not own or own[-1].value < gate:
+        found = f"{own[-1].value:.3f}" if own else "not measured"
+        raise GateError(f"The gate asks for {gate:.3f} {report.metric}; the encoder reached {found}.")

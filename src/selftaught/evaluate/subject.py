@@ -1,0 +1,90 @@
+"""What is evaluated: one or several runs of one recipe, and the data they are measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selftaught.core.errors import DataError, RunError, UsageError
+from selftaught.data.labelling import Labelling
+from selftaught.data.splits import Splits, load_splits, make_splits
+from selftaught.data.store import Store
+from selftaught.engine.prepare import DataOptions, Prepared, prepare
+from selftaught.recipe import Recipe, read_recipe
+from selftaught.runs.encoder import Pretrained, load_pretrained
+from selftaught.runs.files import read_json
+from selftaught.runs.folder import RunFolder, open_run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """Runs, their encoders and recipes, and labelled records to measure on. own: the runs' own data and splits."""
+
+    runs: tuple[RunFolder, ...]
+    recipes: tuple[Recipe, ...]
+    encoders: tuple[Pretrained, ...]
+    prepared: Prepared
+    splits: Splits
+    own: bool
+
+    @property
+    def store(self) -> Store:
+        """The decoded records."""
+        return self.prepared.store
+
+    @property
+    def labelling(self) -> Labelling:
+        """Labels and groups."""
+        return self.prepared.labelling
+
+    def labelled(self, part: np.ndarray) -> np.ndarray:
+        """The records of a part that have a label."""
+        return part[np.isin(part, self.labelling.labelled)]
+
+
+def open_subject(
+    runs: Sequence[Path | str], data: Any, options: DataOptions, stores: Path | None, quiet: bool
+) -> Subject:
+    """Opens runs and data. Raises UsageError for runs that cannot be averaged, DataError for data without use."""
+    if not runs:
+        raise UsageError("give at least one run folder.")
+    folders = tuple(open_run(run) for run in runs)
+    recipes = tuple(read_recipe(folder.recipe) for folder in folders)
+    known = [read_json(folder.data) for folder in folders]
+    _check_alike(folders, recipes, known)
+    source = data if data is not None else known[0]["data"]
+    if source is None:
+        raise UsageError(f"{folders[0].path} was trained on an array; give the data to measure on.")
+    encoders = tuple(load_pretrained(folder.path) for folder in folders)
+    place = Path(stores) if stores else Path(known[0]["store"]).parent
+    wanted = _options(options, known[0]["options"] if data is None else {})
+    prepared = prepare(source, encoders[0].modality, place, wanted, quiet=quiet)
+    own = data is None
+    if own and len(prepared.store) != known[0]["records"]:
+        raise DataError(
+            f"The data has {len(prepared.store)} records now and had {known[0]['records']} when the run was trained; "
+            f"its recorded splits do not cover it. Give the old data, or train again."
+        )
+    splits = load_splits(folders[0].splits) if own else make_splits(prepared.store, prepared.labelling)
+    return Subject(runs=folders, recipes=recipes, encoders=encoders, prepared=prepared, splits=splits, own=own)
+
+
+def _options(given: DataOptions, known: dict[str, Any]) -> DataOptions:
+    chosen = {name: value if value is not None else known.get(name) for name, value in vars(given).items()}
+    arrays = [name for name, value in chosen.items() if isinstance(value, str) and value.startswith("array ")]
+    if arrays:
+        raise UsageError(f"the run was given {', '.join(arrays)} as an array; give it again.")
+    return DataOptions(**chosen)
+
+
+def _check_alike(folders: Sequence[RunFolder], recipes: Sequence[Recipe], known: Sequence[dict[str, Any]]) -> None:
+    first = replace(recipes[0], seed=0)
+    for folder, recipe, facts in zip(folders, recipes, known, strict=True):
+        if replace(recipe, seed=0) != first:
+            raise UsageError(f"{folder.path} has another recipe than {folders[0].path}; only seeds may differ.")
+        if facts["source"] != known[0]["source"]:
+            raise RunError(f"{folder.path} was trained on other data than {folders[0].path}.")

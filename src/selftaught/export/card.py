@@ -1,0 +1,51 @@
+"""The model card: what the encoder is, what it was trained on, how well it did, how to load it."""
+
+from __future__ import annotations
+
+from selftaught.runs.encoder import Pretrained
+from selftaught.runs.files import read_json
+from selftaught.runs.folder import RunFolder
+
+USE = """```python
+from selftaught import load
+
+encoder = load("{path}")
+vectors = encoder.embed("new_pictures/")
+```"""
+
+
+def model_card(folder: RunFolder, pretrained: Pretrained) -> str:
+    """Markdown for people; only what was measured is claimed."""
+    data = read_json(folder.data)
+    manifest = read_json(folder.manifest)
+    parameters = sum(parameter.numel() for parameter in pretrained.encoder.parameters())
+    lines = [
+        f"# Encoder from {folder.path.name}",
+        "",
+        f"- Architecture: {type(pretrained.config).__name__}, {parameters:,} parameters, vectors of "
+        f"{pretrained.encoder.dim} values",
+        f"- Reads: {pretrained.modality.name}, {pretrained.modality.shape}",
+        f"- Trained on: {data['kind']} ({data['records']:,} records, fingerprint {data['source']}), without labels",
+        f"- Health of the training: {manifest['health']}",
+        f"- Recipe: {manifest['recipe']} (recipe.toml in the run folder)",
+        "",
+        "## How good is it?",
+        "",
+        *_measured(folder),
+        "",
+        "## Use",
+        "",
+        USE.format(path=folder.path),
+        "",
+        "Input to encoder.onnx: float32 pictures (batch, channels, size, size), raw values (0..255 for 8 bits).",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _measured(folder: RunFolder) -> list[str]:
+    path = folder.reports / "report.json"
+    if not path.exists():
+        return ["Not measured yet: `selftaught evaluate` says."]
+    verdict = read_json(path)["verdict"]
+    return [verdict["headline"], "", *verdict["sentences"]]

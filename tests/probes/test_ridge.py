@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+from sklearn.preprocessing import StandardScaler
+
+from selftaught.core.errors import DataError
+from selftaught.probes.ridge import fit_ridge, predict_ridge, score_ridge
+
+
+def sample(n: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(n, dim)) * np.arange(1, dim + 1) + 5).astype(np.float32)
+    return features, features[:, 0] * 2.0 + rng.normal(size=n) + 7
+
+
+@pytest.mark.parametrize(("n", "dim"), [(60, 5), (20, 50)])
+def test_predictions_and_leave_one_out_equal_scikit_learn(n: int, dim: int) -> None:
+    features, targets = sample(n, dim)
+    rows = StandardScaler().fit_transform(features.astype(np.float64))
+    fit = fit_ridge(features, targets, (0.1, 10.0, 1000.0))
+    for penalty, error in zip(fit.penalties, fit.leave_one_out, strict=True):
+        guess = cross_val_predict(Ridge(alpha=penalty), rows, targets, cv=LeaveOneOut())
+        assert error == pytest.approx(np.mean((targets - guess) ** 2), rel=1e-4)
+    peer = Ridge(alpha=fit.penalty).fit(rows, targets)
+    np.testing.assert_allclose(predict_ridge(fit, features), peer.predict(rows), rtol=1e-4)
+    assert fit.penalty == fit.penalties[fit.leave_one_out.argmin()]
+
+
+def test_scores_equal_scikit_learn_and_scipy() -> None:
+    from scipy.stats import spearmanr
+
+    features, targets = sample(60, 5)
+    fit = fit_ridge(features[:40], targets[:40])
+    score = score_ridge(fit, features[40:], targets[40:])
+    guess = predict_ridge(fit, features[40:])
+    assert score.r2 == pytest.approx(r2_score(targets[40:], guess))
+    assert score.spearman == pytest.approx(spearmanr(targets[40:], guess).statistic)
+    assert score.n == 20
+
+
+def test_constant_features_predict_the_mean() -> None:
+    fit = fit_ridge(np.ones((4, 3), np.float32), np.arange(4.0))
+    np.testing.assert_allclose(predict_ridge(fit, np.ones((2, 3), np.float32)), 1.5)
+
+
+@pytest.mark.parametrize(
+    ("features", "targets", "message"),
+    [
+        (np.ones((2, 3), np.float32), np.arange(2.0), "at least 3 rows"),
+        (np.full((4, 3), np.nan, np.float32), np.arange(4.0), "finite"),
+        (np.eye(4, dtype=np.float32), np.ones(4), "equal"),
+    ],
+)
+def test_what_ridge_cannot_use_is_refused(features: np.ndarray, targets: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fit_ridge(features, targets)

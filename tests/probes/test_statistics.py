@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from selftaught.core.errors import DataError
+from selftaught.probes.statistics import (
+    bootstrap_difference,
+    bootstrap_mean,
+    fold_of,
+    mcnemar,
+    rank_correlation,
+    spearman,
+)
+
+
+def test_interval_of_a_mean_agrees_with_the_normal_one() -> None:
+    values = np.random.default_rng(0).random(2000) < 0.7
+    estimate = bootstrap_mean(values, np.random.default_rng(1))
+    half = 1.96 * values.std() / np.sqrt(2000)
+    assert estimate.value == values.mean()
+    assert (estimate.low, estimate.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.003)
+
+
+def test_records_of_a_group_make_the_interval_wider() -> None:
+    groups = np.repeat(np.arange(20), 50)
+    values = np.random.default_rng(0).normal(size=20)[groups]
+    alone = bootstrap_mean(values, np.random.default_rng(1))
+    grouped = bootstrap_mean(values, np.random.default_rng(1), groups)
+    assert grouped.n == 20
+    assert grouped.high - grouped.low > 4 * (alone.high - alone.low)
+
+
+def test_a_paired_difference_is_tighter_than_two_intervals() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.random(500) < 0.5
+    second = first ^ (rng.random(500) < 0.02)
+    paired = bootstrap_difference(first, second, np.random.default_rng(1))
+    single = bootstrap_mean(first, np.random.default_rng(1))
+    assert paired.low <= paired.value <= paired.high
+    assert paired.high - paired.low < 0.5 * (single.high - single.low)
+
+
+def test_identical_contestants_differ_by_exactly_nothing() -> None:
+    same = np.array([True, False, True])
+    estimate = bootstrap_difference(same, same, np.random.default_rng(0))
+    assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+
+
+def test_spearman_equals_scipy_with_ties_and_lies_in_its_interval() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.integers(6, size=80)
+    second = first + rng.integers(6, size=80)
+    estimate = spearman(first, second, np.random.default_rng(1), 300)
+    assert estimate.value == pytest.approx(stats.spearmanr(first, second).statistic)
+    assert estimate.low < estimate.value < estimate.high
+
+
+def test_rank_correlation_of_a_constant_is_not_a_number() -> None:
+    assert np.isnan(rank_correlation(np.array([[1.0, 1.0, 1.0], [1.0, 2.0, 3.0]])))
+
+
+def test_mcnemar_equals_the_binomial_test() -> None:
+    first = np.array([1] * 9 + [0] * 2 + [1] * 5, bool)
+    second = np.array([0] * 9 + [1] * 2 + [1] * 5, bool)
+    result = mcnemar(first, second)
+    assert (result.only_first, result.only_second) == (9, 2)
+    assert result.p == pytest.approx(stats.binomtest(9, 11).pvalue)
+    assert mcnemar(first, first).p == 1
+
+
+def test_folds_spread_classes_evenly() -> None:
+    codes = np.repeat([0, 1, 2], [10, 2, 5])
+    fold = fold_of(codes, 2, np.random.default_rng(0))
+    for code, size in ((0, 10), (1, 2), (2, 5)):
+        counts = np.bincount(fold[codes == code], minlength=2)
+        assert counts.max() - counts.min() == size % 2
+
+
+def test_records_of_a_group_share_a_fold() -> None:
+    rng = np.random.default_rng(0)
+    groups, codes = rng.integers(12, size=100), rng.integers(3, size=100)
+    fold = fold_of(codes, 4, rng, groups)
+    assert all(len(np.unique(fold[groups == group])) == 1 for group in np.unique(groups))
+    assert np.bincount(fold).min() > 10
+
+
+def test_nothing_nan_and_unequal_lengths_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataError, match="finite"):
+        bootstrap_mean(np.array([]), rng)
+    with pytest.raises(DataError, match="finite"):
+        bootstrap_mean(np.array([1.0, np.nan]), rng)
+    with pytest.raises(DataError, match="same records"):
+        bootstrap_difference(np.ones(3), np.ones(4), rng)
+    with pytest.raises(DataError, match="three finite pairs"):
+        spearman(np.ones(2), np.ones(2), rng)
