@@ -5,12 +5,15 @@ Options are read off the signatures of the stages and the fields of `Recipe`; th
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
+import re
+import shlex
 import sys
 import tomllib
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -48,6 +51,14 @@ class Door(click.Group):
         module, _, function = place.partition(":")
         return command(name, getattr(importlib.import_module(module), function))
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that was asked for. Raises UsageError, with the nearest verb, where there is none of that name."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise UsageError(f"there is no verb {args[0]!r}; there are {', '.join(VERBS)}.{nearest(args[0], VERBS)}")
+        return super().resolve_command(context, args)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs with their lines, without importing any of them."""
         with formatter.section("Verbs"):
@@ -64,7 +75,7 @@ def door() -> None:
 
 
 def command(name: str, function: Callable[..., Any]) -> click.Command:
-    """A click command around a stage."""
+    """A click command around a stage; where it returns a report, --json prints that as JSON."""
     hints = get_type_hints(function, include_extras=True)
     parameters: list[click.Parameter] = []
     for each in inspect.signature(function).parameters.values():
@@ -73,27 +84,41 @@ def command(name: str, function: Callable[..., Any]) -> click.Command:
         elif hasattr(hints[each.name], "__metadata__"):
             parameters.append(parameter(each, hints[each.name]))
 
-    def call(**given: Any) -> None:
-        finish(run_verb(function, given))
+    if hints["return"] is not str:
+        parameters.append(click.Option(["--json", "as_json"], is_flag=True, help="print the report as JSON only"))
 
-    text = inspect.getdoc(function) or ""
-    return click.Command(name, params=parameters, callback=call, help=text.split("\nRaises ")[0])
+    def call(as_json: bool = False, **given: Any) -> None:
+        finish(run_verb(function, dict(given)), given, as_json)
+
+    return click.Command(name, params=parameters, callback=call, help=explanation(function))
+
+
+def explanation(function: Callable[..., Any]) -> str:
+    """The docstring of a stage without what it raises, which is for readers of Python."""
+    return re.sub(r"\s*\bRaises [^\n]*(\n[^\n]+)*", "", inspect.getdoc(function) or "").strip()
 
 
 def parameter(each: inspect.Parameter, hint: Any) -> click.Parameter:
     """An argument for a positional parameter, an option for a keyword-only one."""
+    from selftaught.data.labelling import Given
+
     kind, text = hint.__origin__, hint.__metadata__[0]
     if each.kind is inspect.Parameter.VAR_POSITIONAL:
-        return click.Argument([each.name], nargs=-1, required=True, metavar=each.name.upper())
+        return click.Argument(
+            [each.name], nargs=-1, required=True, type=converter(kind), metavar=f"{each.name.upper()}..."
+        )
     if each.kind is not inspect.Parameter.KEYWORD_ONLY:
-        required = each.default is inspect.Parameter.empty
-        return click.Argument([each.name], required=required, default=None if required else each.default)
+        return click.Argument([each.name], required=True, type=converter(kind))
     spelled = SPELLED.get(each.name, each.name).replace("_", "-")
     if kind is bool:
         return click.Option([f"--{spelled}", each.name], is_flag=True, default=each.default, help=text)
-    names = [f"--{spelled}", each.name]
-    shown = each.default not in (None, ()) and not isinstance(each.default, type)
-    return click.Option(names, type=converter(kind), default=each.default, show_default=shown, help=text)
+    names, shown = [f"--{spelled}", each.name], each.default not in (None, ())
+    named = "NAME|FILE" if kind == Given else None
+    default = ",".join(map(str, each.default)) if isinstance(each.default, tuple) else each.default
+    return click.Option(
+        names, type=click.STRING if named else converter(kind), default=default, show_default=shown, help=text,
+        metavar=named,
+    )  # fmt: skip
 
 
 def recipe_options() -> list[click.Parameter]:
@@ -150,15 +175,37 @@ def build_recipe(given: dict[str, Any]) -> Any:
         key, found, text = change.partition("=")
         if not found:
             raise UsageError(f"--set takes KEY=VALUE; got {change!r}.")
+        check_named(recipe, key.strip())
         recipe = override(recipe, key.strip(), toml_value(text.strip()))
     return recipe
 
 
+def check_named(recipe: Any, key: str) -> None:
+    """Raises UsageError for a field of a part that is still to be chosen from the data, such as encoder.widths."""
+    part, _, field = key.partition(".")
+    if field and part in UNIONS and getattr(recipe, part) is None:
+        raise UsageError(
+            f"--set {key}: the {part} is chosen from the data when you do not name one, so it has no fields yet. "
+            f"Name it too: --{part} {'|'.join(union_members(part))}."
+        )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question that names the nearest known name, whatever its case, or nothing."""
+    lower = {each.lower(): each for each in known}
+    found = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f" Did you mean {lower[found[0]]!r}?" if found else ""
+
+
 def named_part(union: str, name: str) -> Any:
-    """A part by name; `timm:NAME` is a timm model."""
+    """A part by name; `timm:NAME` is a timm model. Raises UsageError with the nearest name for an unknown one."""
     from selftaught.core.config import from_dict
     from selftaught.recipe import Recipe
 
+    known = union_members(union)
+    if name.lower() not in known and not (union == "encoder" and name.startswith("timm:")):
+        names = ", ".join(sorted(known))
+        raise UsageError(f"--{union} {name} is unknown; there are {names}.{nearest(name, known)}")
     content: dict[str, Any] = {"type": name}
     if union == "encoder" and name.startswith("timm:"):
         content = {"type": "Timm", "name": name.removeprefix("timm:")}
@@ -215,11 +262,32 @@ def run_verb(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     return function(*positional, **given)
 
 
-def finish(result: Any) -> None:
-    """Prints a report as text, and anything else as it is."""
-    if result is None:
-        return
-    click.echo(result.text() if callable(getattr(result, "text", None)) else result)
+def finish(result: Any, given: Mapping[str, Any], as_json: bool) -> None:
+    """Prints a report as text or JSON, then where its page is and what to type next; a text as it is."""
+    if isinstance(result, str):
+        click.echo(result)
+    elif as_json:
+        click.echo(result.json(samples=not given.get("no_samples")), nl=False)
+    else:
+        click.echo(result.text(samples=not given.get("no_samples")))
+        for line in closing(result, given):
+            click.echo(line)
+
+
+def closing(result: Any, given: Mapping[str, Any]) -> list[str]:
+    """The last lines after a training or an evaluation."""
+    from selftaught.evaluate.report import EvaluateReport
+    from selftaught.pretrain.report import PretrainReport
+
+    if isinstance(result, EvaluateReport):
+        return [f"Report: {result.page}"]
+    if isinstance(result, PretrainReport):
+        labels = "" if given["labels"] else " --labels NAME|FILE"
+        return [
+            f"Report: {result.folder / 'reports' / 'pretrain' / 'report.html'}",
+            f"Next:   selftaught evaluate {shlex.quote(str(result.folder))}{labels}",
+        ]
+    return []
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

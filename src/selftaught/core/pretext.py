@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.core.batch import Axis, Batch, View
-from selftaught.core.encoder import Encoder
+from selftaught.core.encoder import Encoder, EncoderConfig
 from selftaught.core.errors import IllegalPair
 from selftaught.core.rng import Rng
 
@@ -164,14 +164,21 @@ def missing(needs: frozenset[str], offers: frozenset[str], can: frozenset[str]) 
 
 
 def check_pair(pretext: Pretext, offers: frozenset[str], can: frozenset[str], names: tuple[str, str]) -> None:
-    """Raises IllegalPair, with the reason, when the pretext cannot be served. names: of modality and encoder."""
+    """Raises IllegalPair, with the reason and the encoders that would do, when the pretext cannot be served.
+
+    names: of modality and encoder.
+    """
     lacking = missing(pretext.needs, offers, can)
     if not lacking:
         return
     wanted = ", ".join(sorted(lacking))
+    able = sorted(
+        each.__name__ for each in EncoderConfig.__subclasses__() if not missing(pretext.needs, offers, each.can)
+    )
+    remedy = f"Use the encoder {' or '.join(able)}. " if able else f"No encoder makes up for modality {names[0]}. "
     raise IllegalPair(
         f"{type(pretext).__name__} needs {wanted}; modality {names[0]} with encoder {names[1]} does not offer that. "
-        f"`selftaught list` shows every legal combination."
+        f"{remedy}`selftaught list` shows every legal combination."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,16 +52,16 @@ class EmbedReport(Report):
 
 
 def embed(
-    run: Annotated[Path, "run folder or encoder folder"],
+    run: Annotated[Path | str, "run folder or encoder folder"],
     data: Annotated[Any, "folder, archive, table or array of records"],
     *,
-    out: Annotated[Path, "file to write: .parquet (ids and vectors) or .npy (ids beside it in .ids.txt)"] = Path(
+    out: Annotated[Path | str, "file to write: .parquet (ids and vectors) or .npy (ids beside it in .ids.txt)"] = Path(
         "embedding.parquet"
     ),
     tokens: Annotated[bool, "one vector per token (patch) instead of one per record"] = False,
     column: Annotated[str | None, "column that holds the records"] = None,
     id_column: Annotated[str | None, "column that names the records"] = None,
-    stores: Annotated[Path | None, "folder of decoded stores (default: beside the output)"] = None,
+    stores: Annotated[Path | str | None, "folder of decoded stores (default: beside the output)"] = None,
     quiet: Annotated[bool, "no progress bars"] = False,
 ) -> EmbedReport:
     """Writes one vector per record, or per token, float32, in the order of the source.
@@ -91,7 +92,7 @@ def _write_npy(out: Path, chunks: Iterator[np.ndarray], store: Store) -> tuple[i
     shape = (len(store), *first.shape[1:])
 
     def write(path: Path) -> None:
-        with path.open("wb") as handle:
+        with _whole(path), path.open("wb") as handle:
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(handle, header)
             handle.write(first.tobytes())
@@ -114,7 +115,7 @@ def _write_parquet(out: Path, chunks: Iterator[np.ndarray], store: Store) -> tup
 
     def write(path: Path) -> None:
         start = 0
-        with pq.ParquetWriter(path, schema) as writer:
+        with _whole(path), pq.ParquetWriter(path, schema) as writer:
             for chunk in _chain(first, chunks):
                 ids = pa.array(store.ids[start : start + len(chunk)], pa.string())
                 values = pa.FixedSizeListArray.from_arrays(pa.array(chunk.reshape(-1)), width)
@@ -123,6 +124,16 @@ def _write_parquet(out: Path, chunks: Iterator[np.ndarray], store: Store) -> tup
 
     write_atomically(out, write)
     return shape
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Leaves no file behind where writing ends early, for whatever reason: Ctrl-C is no fault of the disk."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

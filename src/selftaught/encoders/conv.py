@@ -30,8 +30,8 @@ SIZES = {
 class ConvNet(EncoderConfig):
     """A residual network whose first layer is the data's own PCA whitening, fixed (Coates & Ng 2011; Jordan 2024).
 
-    widths: channels of the stages; each but the first and the last halves the map. kernel, stride: of the first layer,
-    pixels. stride None: 2 for views up to 48 pixels, else 4 (the kernel is then 6).
+    widths: channels of the stages; each but the first and the last halves the map. stride: of the first layer, pixels;
+    None: 2 for views up to 48 pixels (kernel 4), else 4 (kernel 6).
     """
 
     widths: tuple[int, ...] = (48, 96, 192, 256)
@@ -93,9 +93,10 @@ class ConvNetEncoder(Encoder):
 
     @torch.no_grad()
     def _whiten(self, covariance: Tensor, channels: int, kernel: int) -> None:
-        """First-layer weights: leading whitened principal directions of patches, then their negatives.
+        """First-layer weights: leading whitened principal directions, then their negatives as far as the width goes.
 
-        covariance: of 6 x 6 patches in (channel, y, x) order; a smaller kernel takes the centre's part of it.
+        covariance: of 6 x 6 patches in (channel, y, x) order; a smaller kernel takes the part of the centre. What the
+        directions leave over keeps its random weights; the whole layer is fixed.
         """
         side = slice((6 - kernel) // 2, (6 - kernel) // 2 + kernel)
         grid = covariance.view(channels, 6, 6, channels, 6, 6)[:, side, side, :, side, side]

@@ -19,6 +19,7 @@ from selftaught.core.batch import Batch
 from selftaught.core.pretext import Clock, gather_nothing
 from selftaught.core.rng import Rng
 from selftaught.encoders.products import SpatialConv
+from selftaught.engine.optimisers import build_optimiser
 from selftaught.engine.step import Step, Work
 from selftaught.recipe import Recipe
 
@@ -43,26 +44,53 @@ class Plan:
         return known[-1] if known else self.steps
 
 
-def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch: int) -> Plan:
-    """Times a few steps of a copy of the model and turns the budget into steps."""
+def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch: int, untimed: bool = False) -> Plan:
+    """Times a few steps of a copy of the model and turns the budget into steps; what timing costs is taken off it.
+
+    A number of steps in fp32 leaves nothing to choose: kernels then stay plain, and `untimed` skips the clock.
+    """
+    began = time.perf_counter()
     stages = recipe.resolution or ((1.0, 1.0),)
     fixed = recipe.steps or (max(1, round(recipe.epochs * steps_per_epoch)) if recipe.epochs is not None else None)
-    if fixed is not None and recipe.precision == "fp32":
+    plain = fixed is not None and recipe.precision == "fp32"
+    if fixed is not None and plain and untimed:
         return Plan(steps=fixed, precision="fp32")
     trial = copy.deepcopy(step)
-    views = [make_views(size) for size, _ in stages]
-    precisions = ("fp32", "bf16") if recipe.precision == "auto" else (recipe.precision,)
-    timed: dict[str, tuple[list[float], dict[str, tuple[int, ...]]]] = {}
-    for precision in precisions:
-        products = choose_products(trial, views, precision)
-        apply_products(trial, products)
-        timed[precision] = ([time_step(trial, batches, precision) for batches in views], products)
-    best = min(timed, key=lambda precision: sum(timed[precision][0]))
-    seconds, products = timed[best]
-    shares = _shares(stages)
-    per_step = sum(share * second for share, second in zip(shares, seconds, strict=True))
-    steps = fixed or max(1, int(60 * (recipe.minutes or 0) * 0.97 / per_step))
-    return Plan(steps=steps, precision=best, seconds=tuple(seconds), products=products)
+    largest = make_views(max(size for size, _ in stages))
+    precision = choose_precision(trial, largest) if recipe.precision == "auto" else recipe.precision
+    products = {} if plain else choose_products(trial, [make_views(size) for size, _ in stages], precision)
+    apply_products(trial, products)
+    optimiser = build_optimiser(recipe.optimiser, trial.encoder, trial.head, trial.pretext)
+    seconds = [time_whole(trial, optimiser, make_views, size, precision) for size, _ in stages]
+    plan = Plan(steps=fixed or 1, precision=precision, seconds=tuple(seconds), products=products)
+    if fixed is not None:
+        return plan
+    budget = 60 * (recipe.minutes or 0.0) - (time.perf_counter() - began)
+    return replace(plan, steps=max(1, int(0.97 * max(0.0, budget) / seconds_per_step(plan, recipe))))
+
+
+def seconds_per_step(plan: Plan, recipe: Recipe) -> float:
+    """The mean over the stages of the resolution schedule; 0 where nothing was timed."""
+    shares = _shares(recipe.resolution or ((1.0, 1.0),))
+    return sum(share * second for share, second in zip(shares, plan.seconds, strict=True)) if plan.seconds else 0.0
+
+
+def choose_precision(step: Step, views: Sequence[Batch]) -> str:
+    """The faster arithmetic of a forward and backward."""
+    return min(("bf16", "fp32"), key=lambda precision: time_step(step, views, precision, repeats=1))
+
+
+def time_whole(
+    step: Step, optimiser: torch.optim.Optimizer, make_views: MakeViews, size: float, precision: str
+) -> float:
+    """Median seconds of views, forward, backward and update."""
+    taken = []
+    for _ in range(4):
+        start = time.perf_counter()
+        views = make_views(size)
+        time_step(step, views, precision, repeats=0, then=optimiser.step)
+        taken.append(time.perf_counter() - start)
+    return sorted(taken[1:])[1]
 
 
 def revise(plan: Plan, position: int, elapsed: float, budget: float) -> Plan:
@@ -74,6 +102,8 @@ def revise(plan: Plan, position: int, elapsed: float, budget: float) -> Plan:
     done = len(plan.revisions)
     if done == 3 or elapsed < (done + 1) * budget / 7 or position < 2 or position >= steps:
         return plan
+    if plan.revisions and position <= plan.revisions[-1][0]:
+        return plan  # a resumed run repeats what was decided
     left = (budget - elapsed) * position / elapsed
     if steps - position <= 1.1 * left:
         return plan
@@ -85,8 +115,10 @@ def _shares(stages: Sequence[tuple[float, float]]) -> list[float]:
     return [after - before for before, after in itertools.pairwise(ends)]
 
 
-def time_step(step: Step, views: Sequence[Batch], precision: str, repeats: int = 3) -> float:
-    """Median seconds of forward and backward, after one warm-up."""
+def time_step(
+    step: Step, views: Sequence[Batch], precision: str, repeats: int = 3, then: Callable[[], object] | None = None
+) -> float:
+    """Median seconds of forward and backward after one warm-up, which is all that runs when repeats is 0."""
     device = views[0].segment.device
     step.precision = precision
     work = Work(views, Clock(step=0, steps=1), Rng(seed=0), gather_nothing)
@@ -94,11 +126,14 @@ def time_step(step: Step, views: Sequence[Batch], precision: str, repeats: int =
     for _ in range(repeats + 1):
         start = time.perf_counter()
         step(work).backward()
+        if then is not None:
+            then()
         step.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.synchronize()
         taken.append(time.perf_counter() - start)
-    return sorted(taken[1:])[repeats // 2]
+    timed = sorted(taken[1:] or taken)
+    return timed[len(timed) // 2]
 
 
 def choose_products(step: Step, views: Sequence[Sequence[Batch]], precision: str) -> dict[str, tuple[int, ...]]:
@@ -137,7 +172,7 @@ def _input_shapes(
         return lambda _, inputs: seen.append((name, tuple(inputs[0].shape), inputs[0].dtype))
 
     hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in layers.items()]
-    time_step(step, views, precision, repeats=1)
+    time_step(step, views, precision, repeats=0)
     for hook in hooks:
         hook.remove()
     return seen
@@ -149,11 +184,11 @@ def _product_is_faster(layer: SpatialConv, shape: tuple[int, ...], dtype: torch.
     for way in (False, True):
         layer.product_sides = frozenset({shape[2]}) if way else frozenset()
         taken = []
-        for _ in range(4):
+        for _ in range(3):
             start = time.perf_counter()
             out = layer(x)
             out.backward(torch.ones_like(out))
             taken.append(time.perf_counter() - start)
-        seconds[way] = sorted(taken[1:])[1]
+        seconds[way] = min(taken[1:])
     layer.zero_grad(set_to_none=True)
     return seconds[True] < seconds[False]

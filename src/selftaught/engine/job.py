@@ -19,6 +19,7 @@ from selftaught.data.store import Store
 from selftaught.encoders import AnyEncoder
 from selftaught.engine.calibrate import Plan
 from selftaught.engine.health import Health
+from selftaught.engine.start import Started
 from selftaught.modalities import AnyModality
 from selftaught.recipe import Recipe
 from selftaught.runs.encoder import Pretrained
@@ -35,7 +36,8 @@ class Job:
 
     recipe: resolved. train: record numbers to train on. start: puts weights
     into the fresh encoder. encoder: a user's own network, instead of the recipe's. observations: looks at the held-out
-    records over the budget. quiet: no progress bar.
+    records over the budget. quiet: no progress bar. say: is told once, before step 1, what time and disk are expected.
+    scalars: gets every row of losses.csv and health.csv under the name of its file.
     """
 
     recipe: Recipe
@@ -44,11 +46,13 @@ class Job:
     fitted: Fitted
     folder: RunFolder
     labelling: Labelling
-    start: Callable[[Encoder], object] | None = None
+    start: Callable[[Encoder], Started] | None = None
     encoder: Encoder | None = None
     observe: Observer | None = None
     observations: int = 8
     quiet: bool = False
+    say: Callable[[str], None] | None = None
+    scalars: Callable[[str, Mapping[str, float | int]], None] | None = None
     fabric: Fabric | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +62,15 @@ class Job:
             raise DataError(
                 f"A batch of {self.batch} is larger than the {len(self.train)} training records. Use --batch "
                 f"{max(2, len(self.train) // 2)} or give more data."
+            )
+
+    def check_shares(self, ranks: int) -> None:
+        """Raises UsageError where a batch cannot be cut evenly among processes and their chunks."""
+        shares = ranks * self.recipe.accumulate
+        if self.batch % shares:
+            raise UsageError(
+                f"A batch of {self.batch} cannot be cut evenly into {self.recipe.accumulate} chunks on each of {ranks} "
+                f"processes. Use --batch {shares * max(1, self.batch // shares)}."
             )
 
     @property
@@ -84,14 +97,17 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """What training gave. seconds: of this call. kept: the step whose weights were kept."""
+    """What training gave. steps: done. kept: the step whose weights were kept. seconds: of all calls together.
+    started: what was loaded before step 1."""
 
     pretrained: Pretrained
     head: nn.Module
     health: Health
     plan: Plan
+    steps: int
     kept: int
     seconds: float
+    started: Started | None = None
 
 
 class Interrupted(KeyboardInterrupt):

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -22,24 +22,25 @@ from selftaught.core.rng import Rng
 from selftaught.data.loader import Loader
 from selftaught.data.sampler import Sampler
 from selftaught.engine.calibrate import Plan, apply_products, make_plan
-from selftaught.engine.device import gather_of, open_fabric
+from selftaught.engine.device import gather_of, is_sharded, open_fabric
+from selftaught.engine.estimate import announce
 from selftaught.engine.feed import make_views, size_at
-from selftaught.engine.health import judge
 from selftaught.engine.job import Interrupted, Job, Trained
 from selftaught.engine.optimisers import build_optimiser, rate_at, set_rates
 from selftaught.engine.session import Session
+from selftaught.engine.start import Started
 from selftaught.engine.state import read_plan, save_plan
 from selftaught.engine.step import Step
 from selftaught.runs.encoder import save_pretrained
-from selftaught.runs.folder import read_rows
 
 
 def train(job: Job) -> Trained:
     """Trains, or goes on from the folder's checkpoint, and leaves the encoder in the run folder."""
-    began = time.perf_counter()
     fabric = job.fabric or open_fabric()
+    job.check_shares(fabric.world_size)
     torch.manual_seed(job.recipe.seed)
-    step = build_step(job).to(fabric.device)
+    step, started = build_step(job)
+    step = step.to(fabric.device)
     if job.modality.layout == "picture":
         step = step.to(memory_format=torch.channels_last)
     sampler = Sampler(
@@ -52,13 +53,26 @@ def train(job: Job) -> Trained:
     plan = decide_plan(job, step, sampler, fabric)
     step.precision = plan.precision
     apply_products(step, plan.products)
-    optimiser = build_optimiser(job.recipe.optimiser, step.encoder, step.head, step.pretext)
-    wrapped, rented = fabric.setup(step, optimiser)
-    session = Session(job=job, fabric=fabric, step=step, wrapped=wrapped, optimiser=rented, plan=plan, sampler=sampler)
+    spare = copy.deepcopy(step.encoder) if is_sharded(fabric) else None
+    wrapped = fabric.setup_module(step)
+    # After the wrapping, which may put shards in the parameters' place.
+    optimiser = fabric.setup_optimizers(build_optimiser(job.recipe.optimiser, step.encoder, step.head, step.pretext))
+    session = Session(
+        job=job,
+        fabric=fabric,
+        step=step,
+        wrapped=wrapped,
+        optimiser=optimiser,
+        plan=plan,
+        sampler=sampler,
+        spare=spare,
+    )
     session.restore()
+    if job.say is not None and fabric.global_rank == 0:
+        job.say(announce(job, plan, step, session.position, sampler.steps_per_epoch))
     with catch_signals() as stop:
         run(session, stop)
-    return finish(session, time.perf_counter() - began)
+    return finish(session, started)
 
 
 def run(session: Session, stop: threading.Event) -> None:
@@ -69,13 +83,15 @@ def run(session: Session, stop: threading.Event) -> None:
     session.step.train()
     with Loader(batches, session.read) as loader, session.bar() as bar:
         for place, rows in loader:
-            if session.position >= session.steps:
+            if session.over:
                 return
             clock = session.clock(place.epoch)
             rng = Rng(seed=recipe.seed, epoch=clock.epoch)
             if place.step == 0:
                 session.before_epoch(clock, rng)
             size = size_at(recipe.resolution or ((1.0, 1.0),), clock.progress)
+            # Dropout and the like: stateless too, so that a resumed run draws what the first one drew.
+            torch.manual_seed(rng.fold(session.position).fold(clock.rank).generator("layers").initial_seed())
             views = make_views(rows, job.modality, job.fitted, recipe.pretext, rng, size, session.fabric.device)
             set_rates(session.optimiser, rate_at(recipe.optimiser, clock.progress))
             outcome = session.forward_backward(views, clock, rng, gather)
@@ -89,37 +105,40 @@ def run(session: Session, stop: threading.Event) -> None:
             bar.set_postfix_str(session.status(loader.waited), refresh=False)
             if session.look_is_due():
                 session.look(clock)
-            stopped = session.agree(stop.is_set())
-            if session.verdict is not None or stopped or session.checkpoint_is_due():
+            stopped, due = session.agree(stop.is_set())
+            if stopped or due:
                 session.save()
-            if session.verdict is not None:
-                return
-            if stopped:
+            if stopped and not session.over:
                 raise Interrupted(f"stopped at step {session.position} of {session.steps}")
 
 
-def finish(session: Session, seconds: float) -> Trained:
+def finish(session: Session, started: Started | None) -> Trained:
     """Keeps the chosen weights, writes the encoder and returns what was trained."""
     job = session.job
-    losses, chance = session.losses, session.chance
-    health = session.verdict or judge(losses, read_rows(job.folder.health), chance)
+    health = session.judged() if session.verdict is None else session.verdict
     kept = session.keep_best()
     pretrained = session.pretrained()
     if session.fabric.global_rank == 0:
         save_pretrained(pretrained, job.folder.encoder)
     session.save()
     return Trained(
-        pretrained=pretrained, head=session.step.head, health=health, plan=session.plan, kept=kept, seconds=seconds
+        pretrained=pretrained,
+        head=session.step.head,
+        health=health,
+        plan=session.plan,
+        steps=session.position,
+        kept=kept,
+        seconds=session.elapsed(),
+        started=started,
     )
 
 
-def build_step(job: Job) -> Step:
-    """Encoder, head and pretext with fresh weights, or with those that `job.start` puts in."""
+def build_step(job: Job) -> tuple[Step, Started | None]:
+    """Encoder, head and pretext with fresh weights, or with those that `job.start` puts in; and what it put in."""
     encoder = job.encoder or job.config.build(job.modality, job.fitted)
-    if job.start is not None:
-        job.start(encoder)
+    started = None if job.start is None else job.start(encoder)
     pretext = job.recipe.pretext
-    return Step(encoder, pretext.build(encoder, spec_of(job, encoder)), pretext)
+    return Step(encoder, pretext.build(encoder, spec_of(job, encoder)), pretext), started
 
 
 def spec_of(job: Job, encoder: Encoder) -> Spec:
@@ -151,7 +170,8 @@ def decide_plan(job: Job, step: Step, sampler: Sampler, fabric: Fabric) -> Plan:
         rng = Rng(seed=job.recipe.seed)
         return make_views(rows, job.modality, job.fitted, job.recipe.pretext, rng, size, fabric.device)
 
-    made = make_plan(step, job.recipe, views, sampler.steps_per_epoch) if fabric.global_rank == 0 else None
+    known = job.say is None  # where nobody asks for an estimate, a plan without choices needs no timing
+    made = make_plan(step, job.recipe, views, sampler.steps_per_epoch, known) if fabric.global_rank == 0 else None
     shared = cast(Plan, fabric.broadcast(made))
     if fabric.global_rank == 0:
         save_plan(job.folder.plan, shared)

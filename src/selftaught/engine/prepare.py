@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,17 @@ class DataOptions:
 
 
 def prepare(
-    data: Any, modality: AnyModality | None, stores: Path, options: DataOptions, *, quiet: bool = False
+    data: Any,
+    modality: AnyModality | None,
+    stores: Path,
+    options: DataOptions,
+    *,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> Prepared:
     """The source opened, its modality recognised, its records decoded once into a folder under `stores`.
+
+    say: is told the size of the store before it is built.
 
     Raises DataError or StoreError, with the remedy, before anything is written that would have to be undone.
     """
@@ -77,7 +85,9 @@ def prepare(
     resolved = recognise(source.records, modality)
     describe = to_dict(resolved)
     folder = stores / f"{resolved.name}-{fingerprint([describe, _name(data, source)])}"
-    store = build_store(source, resolved.decode, folder, describe=describe, progress=not quiet, replace_other=True)
+    store = build_store(
+        source, resolved.decode, folder, describe=describe, progress=not quiet, replace_other=True, say=say
+    )
     return Prepared(source=source, store=store, labelling=align(source, store), modality=resolved)
 
 

@@ -5,27 +5,32 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from selftaught.core.batch import Batch
+from selftaught.core.encoder import Encoder
 from selftaught.core.modality import Rows
-from selftaught.core.pretext import Clock, Gather, Outcome
+from selftaught.core.pretext import Clock, Gather, Outcome, flatten_plan
 from selftaught.core.rng import Rng
 from selftaught.data.sampler import Position, Sampler
 from selftaught.engine.calibrate import Plan, revise
+from selftaught.engine.device import whole
 from selftaught.engine.embedding import embed_records
 from selftaught.engine.health import Health, judge
 from selftaught.engine.job import Job
 from selftaught.engine.state import load_checkpoint, save_checkpoint, save_plan
-from selftaught.engine.step import Step, Work
+from selftaught.engine.step import Step, Work, mean_outcome
 from selftaught.runs.encoder import Pretrained
 from selftaught.runs.files import write_atomically
 from selftaught.runs.folder import append_row, cut_rows, read_rows
@@ -37,7 +42,8 @@ LOG_ROWS = 500
 @dataclass(eq=False, kw_only=True)
 class Session:
     """One training under way. position: steps done. average: the exponential moving average, when asked for.
-    spent: seconds of earlier calls that this one goes on with."""
+    spent: seconds of earlier calls that this one goes on with. spare: a whole encoder, where the trained one is in
+    shards."""
 
     job: Job
     fabric: Fabric
@@ -46,10 +52,11 @@ class Session:
     optimiser: Any
     plan: Plan
     sampler: Sampler
+    spare: Encoder | None = None
     position: int = 0
     average: dict[str, Tensor] = field(default_factory=dict)
-    losses: list[float] = field(default_factory=list)
-    chance: float | None = None
+    losses: list[dict[str, float]] = field(default_factory=list)
+    score: float | None = None
     verdict: Health | None = None
     saved_at: float = field(default_factory=time.perf_counter)
     began: float = field(default_factory=time.perf_counter)
@@ -61,25 +68,30 @@ class Session:
         """The number of steps planned now."""
         return self.plan.steps_at(self.position)
 
+    @property
+    def over(self) -> bool:
+        """Whether the budget is spent, or the run's health ended it."""
+        return self.position >= self.steps or self.verdict is not None
+
     def keep_to_budget(self) -> None:
         """Shortens the plan, on record, when the machine turns out slower than it was at the start."""
         minutes = self.job.recipe.minutes
         if minutes is None or self.position % 5:
             return
-        spent = time.perf_counter() - self.began + self.spent
-        revised = self.fabric.broadcast(revise(self.plan, self.position, spent, 60 * minutes))
+        revised = self.fabric.broadcast(revise(self.plan, self.position, self.elapsed(), 60 * minutes))
         if revised != self.plan:
             self.plan = revised
             if self.fabric.global_rank == 0:
                 save_plan(self.job.folder.plan, revised)
 
+    def elapsed(self) -> float:
+        """Seconds of training, those of earlier calls included."""
+        return time.perf_counter() - self.began + self.spent
+
     def look_is_due(self) -> bool:
-        """Evenly over the budget, at its end, and once early on."""
+        """Evenly over the budget, and at its end."""
         count, steps = self.job.observations, self.steps
-        if count < 1:
-            return False
-        reached = [self.position * count // steps, (self.position - 1) * count // steps]
-        return reached[0] > reached[1] or self.position == -(-steps // (4 * count))
+        return self.position * count // steps > (self.position - 1) * count // steps
 
     def read(self, item: tuple[Position, np.ndarray]) -> tuple[Position, Rows]:
         """The decoded and labelled rows of one batch; runs in the loader's thread."""
@@ -107,10 +119,16 @@ class Session:
         if self.fabric.global_rank == 0:
             for path in (folder.losses, folder.health):
                 cut_rows(path, self.position)
-        rows = read_rows(folder.losses)
-        self.losses = [row["loss"] for row in rows]
+        self.fabric.barrier()
+        rows, seen = read_rows(folder.losses), read_rows(folder.health)
+        self.losses = rows
         self.spent = rows[-1]["seconds"] if rows else 0.0
+        self.score = seen[-1].get("score") if seen else None
         self.first = self.position
+        # A run that was stopped for its health, and ended before it could say so, is not taken up again.
+        self.verdict = stopped if (stopped := self.judged()).stops else None
+        if not seen and not self.position and self.job.observations:
+            self.look(self.clock(0))  # the untrained encoder, which all later looks are held against
 
     def before_epoch(self, clock: Clock, rng: Rng) -> None:
         """The pretext's work on the whole training part, for those that cluster."""
@@ -125,20 +143,20 @@ class Session:
     def forward_backward(self, views: Sequence[Batch], clock: Clock, rng: Rng, gather: Gather) -> Outcome:
         """Gradients of one batch, in `accumulate` chunks of records."""
         chunks = self.job.recipe.accumulate
-        if chunks == 1:
-            work = Work(views, clock, rng, gather)
-            self.fabric.backward(self.wrapped(work))
-        for part, index in enumerate(torch.arange(views[0].rows).chunk(chunks) if chunks > 1 else ()):
-            work = Work([view.rows_at(index.to(view.segment.device)) for view in views], clock, rng, gather)
-            with self.fabric.no_backward_sync(self.wrapped, enabled=part < chunks - 1):
+        outcomes: list[Outcome] = []
+        for index in torch.arange(views[0].rows, device=views[0].segment.device).chunk(chunks):
+            work = Work(views if chunks == 1 else [view.rows_at(index) for view in views], clock, rng, gather)
+            last = len(outcomes) == chunks - 1
+            with nullcontext() if last else self.fabric.no_backward_sync(self.wrapped):
                 self.fabric.backward(self.wrapped(work) / chunks)
-        assert work.outcome is not None  # Step.forward filled it
-        return work.outcome
+            assert work.outcome is not None  # Step.forward filled it
+            outcomes.append(work.outcome)
+        return outcomes[0] if chunks == 1 else mean_outcome(outcomes)
 
     def move_weights(self) -> float:
         """One optimiser step; the gradient norm where it is logged or clipped, else NaN."""
         clip = self.job.recipe.optimiser.clip
-        norm = float("nan")
+        norm = math.nan
         if clip or self._logs(self.position + 1):
             limit = clip or float("inf")
             found = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=limit, error_if_nonfinite=False)
@@ -153,46 +171,56 @@ class Session:
         """One row of losses.csv at the logged steps; a loss that is no number ends the run."""
         if not self._logs(self.position):
             return
-        total = float(outcome.total.detach())
-        self.losses.append(total)
-        if "chance" in outcome.logs:
-            self.chance = float(outcome.logs["chance"])
-        row = {"step": self.position, "loss": total}
-        row |= {name: float(loss.detach()) for name, loss in outcome.losses.items()}
-        row |= {f"log_{name}": float(value.detach()) for name, value in outcome.logs.items()}
-        row |= {
-            "gradient_norm": norm,
-            "seconds": round(time.perf_counter() - self.began + self.spent, 3),
-            "waited": round(waited, 3),
-        }
-        if self.fabric.global_rank == 0:
-            append_row(self.job.folder.losses, row)
-        verdict = judge(self.losses, [], self.chance)
+        named = {"loss": outcome.total, **outcome.losses}
+        named |= {f"log_{name}": value for name, value in outcome.logs.items()}
+        together = torch.stack([value.detach().float() for value in named.values()])
+        if self.fabric.world_size > 1:
+            together = cast(Tensor, self.fabric.all_reduce(together, reduce_op="mean"))
+        row = {"step": self.position, **dict(zip(named, together.tolist(), strict=True))}
+        row |= {"gradient_norm": norm, "seconds": round(self.elapsed(), 3), "waited": round(waited, 3)}
+        self.losses.append(row)
+        self.note(self.job.folder.losses, row)
+        verdict = judge(self.losses, [])
         if verdict.stops:
             self.verdict = verdict
 
+    def note(self, path: Path, row: Mapping[str, float | int]) -> None:
+        """One row of a CSV of the run, by one process."""
+        if self.fabric.global_rank == 0:
+            append_row(path, row)
+            if self.job.scalars is not None:
+                self.job.scalars(path.stem, row)
+
+    def judged(self) -> Health:
+        """The state of the run by all that was logged."""
+        pairs = len(flatten_plan(self.job.recipe.pretext.plan())) > 1
+        return judge(self.losses, read_rows(self.job.folder.health), pairs=pairs)
+
     def look(self, clock: Clock) -> None:
-        """One row of health.csv; a collapse seen twice in a row ends the run."""
+        """One row of health.csv; a collapse in two looks at what was trained ends the run."""
         observe, folder = self.job.observe, self.job.folder
-        if observe is None or self.fabric.global_rank != 0:
+        if observe is None:
             return
-        seen = dict(observe(self.pretrained(), clock))
+        pretrained = self.pretrained()  # which all processes put together where it is in shards
+        if self.fabric.global_rank != 0:
+            return
+        seen = dict(observe(pretrained, clock))
         self.step.train()
         if not math.isfinite(seen["spread"]):
-            self.verdict = judge([*self.losses, float("nan")], [], self.chance)
+            self.verdict = judge([*self.losses, {"loss": math.nan}], [])
             return
-        append_row(folder.health, {"step": self.position, **seen})
-        rows = read_rows(folder.health)
-        best = max(row.get("score", 0.0) for row in rows)
-        if seen.get("score", -1.0) >= best:
+        self.note(folder.health, {"step": self.position, **seen})
+        self.score = seen.get("score")
+        rows = [row for row in read_rows(folder.health) if row["step"]]
+        if self.score is not None and rows and self.score >= max(row["score"] for row in rows):
             self._save_best()
-        states = [judge(self.losses, rows[:count], self.chance) for count in (len(rows) - 1, len(rows))]
-        if len(rows) > 1 and all(state.state == "collapse" for state in states):
-            self.verdict = states[-1]
+        verdict = self.judged()
+        if verdict.stops and len(rows) > 1:
+            self.verdict = verdict
 
     def keep_best(self) -> int:
         """Puts the best weights seen into the encoder when they beat the last by more than a standard error."""
-        rows = [row for row in read_rows(self.job.folder.health) if "score" in row]
+        rows = [row for row in read_rows(self.job.folder.health) if "score" in row and row["step"]]
         path = self.job.folder.best
         if (
             not rows
@@ -200,7 +228,7 @@ class Session:
             or rows[-1]["score"] + rows[-1].get("score_error", 0.0) >= max(row["score"] for row in rows)
         ):
             return self.position
-        self.average = torch.load(path, weights_only=True)
+        self.average = load_file(path)
         return int(max(rows, key=lambda row: row["score"])["step"])
 
     def pretrained(self, averaged: bool = True) -> Pretrained:
@@ -209,6 +237,9 @@ class Session:
         if averaged and self.average:
             encoder = copy.deepcopy(encoder)
             encoder.load_state_dict(self.average)
+        elif self.spare is not None:
+            encoder = self.spare
+            encoder.load_state_dict(whole(self.step.encoder.state_dict()))
         return Pretrained(encoder=encoder, config=self.job.config, modality=self.job.modality, fitted=self.job.fitted)
 
     def save(self) -> None:
@@ -216,13 +247,12 @@ class Session:
         save_checkpoint(self.fabric, self.job.folder, self.wrapped, self.optimiser, self.average, self.position)
         self.saved_at = time.perf_counter()
 
-    def checkpoint_is_due(self) -> bool:
-        """Every half minute."""
-        return self.agree(time.perf_counter() - self.saved_at > CHECKPOINT_SECONDS)
-
-    def agree(self, claim: bool) -> bool:
-        """What rank 0 says, for all: clocks and signals differ between processes."""
-        return bool(self.fabric.broadcast(claim)) if self.fabric.world_size > 1 else claim
+    def agree(self, stopped: bool) -> tuple[bool, bool]:
+        """(stopped, whether a checkpoint is due), as rank 0 says, and its verdict: clocks, signals and looks differ."""
+        due = time.perf_counter() - self.saved_at > CHECKPOINT_SECONDS
+        if self.fabric.world_size > 1:
+            stopped, due, self.verdict = self.fabric.broadcast((stopped, due, self.verdict))
+        return stopped, due or self.verdict is not None
 
     def bar(self) -> tqdm[Any]:
         """The progress bar; silent when asked and where nobody watches."""
@@ -236,11 +266,12 @@ class Session:
         )
 
     def status(self, waited: float) -> str:
-        """Loss, records per second and share of time spent waiting for data."""
+        """Loss, the last online kNN, records per second and share of time spent waiting for data."""
         seconds = max(1e-9, time.perf_counter() - self.began)
         speed = (self.position - self.first) * self.job.batch / seconds
-        loss = self.losses[-1] if self.losses else float("nan")
-        return f"loss {loss:.3f}, {speed:,.0f} records/s, data wait {100 * waited / seconds:.0f}%"
+        loss = self.losses[-1]["loss"] if self.losses else math.nan
+        online = "" if self.score is None else f", kNN {self.score:.3f}"
+        return f"loss {loss:.3f}{online}, {speed:,.0f} records/s, data wait {100 * waited / seconds:.0f}%"
 
     def _logs(self, position: int) -> bool:
         return position % max(1, self.plan.steps // LOG_ROWS) == 0 or position <= 10
@@ -257,6 +288,8 @@ class Session:
                 held.copy_(value)
 
     def _save_best(self) -> None:
-        state = {name: value.clone() for name, value in self.pretrained().encoder.state_dict().items()}
-        path = self.job.folder.best
-        write_atomically(path, lambda part: torch.save(state, part))
+        state = {
+            name: value.detach().cpu().clone().contiguous()
+            for name, value in self.pretrained().encoder.state_dict().items()
+        }
+        write_atomically(self.job.folder.best, lambda part: save_file(state, part))

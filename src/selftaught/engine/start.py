@@ -30,10 +30,18 @@ HEADS = ("fc.", "head.", "classifier.", "num_batches_tracked")
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What was loaded: names that matched, names of the file that were left out, names that kept fresh weights."""
+    """What was loaded: names of the encoder that matched, and names of the file that were left out."""
 
+    place: str
     matched: tuple[str, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What matched and what did not, for a report."""
+        some = ", ".join(self.left_out[:3]) + (", ..." if len(self.left_out) > 3 else "")
+        rest = f"; {len(self.left_out)} of the file were left out ({some})" if self.left_out else ""
+        return f"{self.place}: all {len(self.matched)} weights of the encoder matched{rest}"
 
 
 def starter(place: str) -> Callable[[Encoder], Started]:
@@ -59,7 +67,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model", "teacher", "student"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    items = content.items() if isinstance(content, Mapping) else ()
+    tensors = {name: value for name, value in items if isinstance(value, Tensor)}
     if not tensors:
         raise RunError(f"--from {path} holds no tensors by name.")
     return tensors
@@ -76,13 +85,14 @@ def start_from(encoder: Encoder, state: Mapping[str, Tensor], place: str) -> Sta
         {name.removeprefix("model."): name for name in wanted} if all(n.startswith("model.") for n in wanted) else None
     )
     best: dict[str, str] = {}
+    shared = ""
     for prefix in PREFIXES:
         stripped = {name.removeprefix(prefix): name for name in state if name.startswith(prefix)}
         if own is not None:
             stripped |= {own[name]: source for name, source in stripped.items() if name in own}
         found = {name: stripped[name] for name in wanted if name in stripped}
         if len(found) > len(best):
-            best = found
+            best, shared = found, prefix
     missing = [name for name in wanted if name not in best and not name.endswith("num_batches_tracked")]
     shaped = [
         f"{name} is {tuple(state[source].shape)}, needed {tuple(wanted[name])}"
@@ -98,7 +108,16 @@ def start_from(encoder: Encoder, state: Mapping[str, Tensor], place: str) -> Sta
     used = set(best.values())
     left = [name for name in state if name not in used]
     strange = [name for name in left if not any(head in name for head in HEADS)]
-    if len(strange) > len(wanted):
-        raise UsageError(f"--from {place} has {len(strange)} weights this encoder lacks, such as {strange[0]}.")
+    blocks = {_block(name, shared) for name in used}
+    if any(_block(name, shared) in blocks for name in strange):
+        raise UsageError(
+            f"--from {place} has {len(strange)} weights that this encoder lacks, such as {strange[0]}. Choose the "
+            f"encoder the weights were made for."
+        )
     encoder.load_state_dict({name: state[source] for name, source in best.items()}, strict=False)
-    return Started(matched=tuple(best), left_out=tuple(left))
+    return Started(place=place, matched=tuple(best), left_out=tuple(left))
+
+
+def _block(name: str, prefix: str) -> str:
+    """The part of a network that a weight belongs to: module.layer3.5.conv1.weight is of layer3."""
+    return name.removeprefix(prefix).split(".")[0]

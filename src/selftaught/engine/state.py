@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -17,6 +16,8 @@ from selftaught.runs.files import read_json, write_atomically, write_json
 from selftaught.runs.folder import RunFolder
 
 FORMAT = 1
+DAMAGE = (RuntimeError, OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, pickle.UnpicklingError)
+"""What reading a truncated file, another kind of file or other contents raises."""
 
 
 def save_checkpoint(
@@ -29,7 +30,6 @@ def save_checkpoint(
         "step": step,
         "optimiser": optimiser,
         "average": average,
-        "random": torch.get_rng_state(),
     }
     if fabric.global_rank == 0:
         write_atomically(folder.checkpoint, lambda path: fabric.save(path, state))
@@ -42,18 +42,16 @@ def load_checkpoint(
     fabric: Fabric, folder: RunFolder, step: nn.Module, optimiser: Any
 ) -> tuple[int, dict[str, Tensor]]:
     """(position, averaged weights) after filling step and optimiser. Raises RunError where the file is damaged."""
-    state: dict[str, Any] = {"step": step, "optimiser": optimiser}
+    state: dict[str, Any] = {"step": step, "optimiser": optimiser, "format": None, "position": 0, "average": {}}
+    remedy = "Delete it to train this run again from the start."
     try:
-        rest = fabric.load(folder.checkpoint, state, weights_only=True)
-    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as problem:
-        raise RunError(
-            f"{folder.checkpoint} is damaged or from another version ({str(problem).splitlines()[0]}). "
-            f"Delete it to train this run again from the start."
-        ) from problem
-    if rest.get("format") != FORMAT:
-        raise RunError(f"{folder.checkpoint} is of format {rest.get('format')}, this version reads {FORMAT}.")
-    torch.set_rng_state(rest["random"])
-    return int(rest["position"]), dict(rest["average"])
+        fabric.load(folder.checkpoint, state, weights_only=True)
+    except DAMAGE as problem:
+        why = (str(problem).splitlines() or [type(problem).__name__])[0]
+        raise RunError(f"{folder.checkpoint} is damaged or from another version ({why}). {remedy}") from problem
+    if state["format"] != FORMAT:
+        raise RunError(f"{folder.checkpoint} is of format {state['format']}, and this version reads {FORMAT}. {remedy}")
+    return int(state["position"]), dict(state["average"])
 
 
 def save_plan(path: Path, plan: Plan) -> None:

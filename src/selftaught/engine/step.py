@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from selftaught.core.batch import Batch
 from selftaught.core.encoder import Encoder
-from selftaught.core.pretext import Clock, Gather, Outcome, Pretext
+from selftaught.core.pretext import Clock, Gather, Outcome, Pretext, Representation
 from selftaught.core.rng import Rng
 
 
@@ -44,5 +48,27 @@ class Step(nn.Module):
         device = work.views[0].segment.device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
             representation = self.pretext.represent(self.encoder, self.head, work.views, work.clock, work.rng)
-        work.outcome = self.pretext.losses(self.head, representation, work.views, work.clock, work.gather)
-        return work.outcome.total
+        outcome = self.pretext.losses(self.head, representation, work.views, work.clock, work.gather)
+        if self.pretext.level == "record" and self.pretext.couples_records:
+            outcome = replace(outcome, logs={**outcome.logs, "spread": spread_of(representation)})
+        work.outcome = outcome
+        return outcome.total
+
+
+@torch.no_grad()
+def spread_of(representation: Representation) -> Float[Tensor, ""]:
+    """Mean standard deviation over records of the first tensor's unit-length vectors, times sqrt of their length: about
+    1 for a full cloud, 0 where the head gives all records one vector."""
+    z = F.normalize(next(iter(representation.tensors.values())).detach().float(), dim=-1)
+    spread: Tensor = z.reshape(len(z), -1, z.shape[-1]).std(0, correction=0).mean() * math.sqrt(z.shape[-1])
+    return spread
+
+
+def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of a batch from those of its equal chunks: means of losses and logs, states one below the other."""
+    first, count = outcomes[0], len(outcomes)
+    return Outcome(
+        losses={name: torch.stack([each.losses[name] for each in outcomes]).sum() / count for name in first.losses},
+        logs={name: torch.stack([each.logs[name] for each in outcomes]).sum() / count for name in first.logs},
+        state={name: torch.cat([each.state[name] for each in outcomes]) for name in first.state},
+    )

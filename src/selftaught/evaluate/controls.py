@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from selftaught.core.config import fingerprint
 from selftaught.data.labelling import Labelling
 from selftaught.engine.embedding import embed_records, untrained_twin
 from selftaught.engine.job import Job, Trained
 from selftaught.engine.loop import train
+from selftaught.evaluate.scores import TWIN
 from selftaught.evaluate.subject import Subject
 from selftaught.pretexts import Supervised
 from selftaught.probes.budgets import Budget, Budgets
 from selftaught.probes.curve import Contestant, FeatureSet, Predictions
-from selftaught.recipe import Recipe, resolve
-from selftaught.runs.files import read_arrays, read_json, write_arrays, write_json
-from selftaught.runs.folder import claim
+from selftaught.recipe import Recipe, read_recipe, resolve
+from selftaught.runs.files import read_arrays, read_json, write_arrays
+from selftaught.runs.folder import RunFolder, claim
 
 TWINS = 3
 EPOCHS = 200
@@ -47,7 +49,7 @@ def feature_controls(subject: Subject, parts: Parts) -> dict[str, Contestant]:
     seeds = max(TWINS, len(subject.encoders))
     twins = [untrained_twin(first, subject.store, subject.splits.train, 1000 + seed) for seed in range(seeds)]
     controls: dict[str, Contestant] = {
-        "untrained twin": [
+        TWIN: [
             (embed_records(twin, subject.store, parts.train), embed_records(twin, subject.store, parts.test))
             for twin in twins
         ]
@@ -80,7 +82,7 @@ def supervised(
     subject: Subject,
     parts: Parts,
     budgets: Budgets,
-    asked: Sequence[int | str],
+    wanted: Sequence[int | None],
     draws: int,
     seconds: float,
     quiet: bool,
@@ -90,7 +92,6 @@ def supervised(
     Same views, optimiser and encoder; the wall clock of the pretraining (`seconds`) or EPOCHS passes, whichever is
     less. Its accuracy on the validation part stands for the inner accuracy of the other controls.
     """
-    wanted = [None if each == "all" else int(each) for each in asked]
     correct: dict[int | None, np.ndarray] = {}
     inner: dict[int | None, float] = {}
     for per_class in wanted:
@@ -106,17 +107,19 @@ def supervised(
 def _train_once(
     subject: Subject, parts: Parts, budget: Budget, seconds: float, quiet: bool
 ) -> Mapping[str, np.ndarray]:
-    """Which test and validation records one supervised training has right; kept on disk, so it is done once."""
+    """Which test and validation records one supervised training has right.
+
+    Kept in the run folder, so it is done once; one that was interrupted goes on where it stopped.
+    """
     rows = np.sort(parts.train[budget.rows])
-    name = f"supervised-{budget.per_class or 'all'}-{budget.draw}"
-    place = subject.runs[0].path / "controls" / name
-    labels_hash = int(np.bitwise_xor.reduce((rows + 1) * (subject.labelling.codes[rows] + 7)))  # type: ignore[index]
-    facts = {"rows": len(rows), "labels": labels_hash}
-    done = place / "correct.safetensors"
-    if done.exists() and read_json(place / "facts.json") == facts:
+    place = subject.runs[0].path / "controls" / f"supervised-{budget.per_class or 'all'}-{budget.draw}"
+    folder, done = RunFolder(place), place / "correct.safetensors"
+    facts = {"rows": len(rows), "digest": _digest(subject, parts, rows)}
+    if done.exists() and read_json(folder.data) == facts:
         return read_arrays(done)
-    shutil.rmtree(place, ignore_errors=True)
     recipe = _recipe(subject, len(rows), seconds)
+    if not folder.data.exists() or read_json(folder.data) != facts or read_recipe(folder.recipe) != recipe:
+        shutil.rmtree(place, ignore_errors=True)
     job = Job(
         recipe=recipe,
         store=subject.store,
@@ -133,9 +136,14 @@ def _train_once(
         "validation": _right(trained, subject, parts, parts.validation),
     }
     shutil.rmtree(place / "checkpoints", ignore_errors=True)
-    write_json(place / "facts.json", facts)
     write_arrays(done, found)
     return found
+
+
+def _digest(subject: Subject, parts: Parts, rows: np.ndarray) -> str:
+    """Of all that decides what a supervised control has right: the data, its rows, their labels, what is asked."""
+    codes = [parts.codes[part].tolist() for part in (rows, parts.validation, parts.test)]
+    return fingerprint([subject.prepared.source.fingerprint, rows.tolist(), parts.test.tolist(), codes])
 
 
 def _recipe(subject: Subject, rows: int, seconds: float) -> Recipe:
@@ -167,11 +175,12 @@ def _right(trained: Trained, subject: Subject, parts: Parts, indices: np.ndarray
 
 
 def labelled_parts(subject: Subject, labelling: Labelling) -> Parts:
-    """The labelled records of every part."""
+    """The labelled records of every part. A class of one record is left out: it cannot be both trained and tested."""
     assert labelling.codes is not None  # the caller checked the task
-    return Parts(
-        train=subject.labelled(subject.splits.train),
-        validation=subject.labelled(subject.splits.validation),
-        test=subject.labelled(subject.splits.test),
-        codes=labelling.codes,
+    codes = labelling.codes.copy()
+    counts = np.bincount(codes[codes >= 0], minlength=len(labelling.classes))
+    codes[(codes >= 0) & (counts[codes] < 2)] = -1
+    train, validation, test = (
+        part[codes[part] >= 0] for part in (subject.splits.train, subject.splits.validation, subject.splits.test)
     )
+    return Parts(train=train, validation=validation, test=test, codes=codes)

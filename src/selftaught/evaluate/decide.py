@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from selftaught.evaluate.scores import TWIN
 from selftaught.probes.curve import Curve, Point
 
 Answer = Literal["pretrain", "pretrain with few labels", "no clear winner", "do not pretrain"]
+SEEDS = 3
+UNDERPOWERED = f"Underpowered: fewer than {SEEDS} seeds; train two more runs that differ in --seed only."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,28 +27,37 @@ class Decision:
 
 
 def decide(curve: Curve) -> Decision:
-    """The answer of a curve; the best control at each budget was chosen by inner cross-validation, never on test."""
+    """The answer of a curve; the best control at each budget was chosen by inner cross-validation, never on test.
+
+    Pretraining helps where the encoder beats that control and its own untrained twin: without the second, the gain may
+    be the architecture's.
+    """
     rivals = [(best, curve.at(best.name, best.per_class)) for best in curve.best_controls]
-    better = tuple(best.per_class for best, point in rivals if point.lead is not None and point.lead.low > 0)
+    twin = [point for point in curve.points if point.name == TWIN]
+    unlearned = {point.per_class for point in twin if point.lead is not None and point.lead.low <= 0}
+    ahead = [best.per_class for best, point in rivals if point.lead is not None and point.lead.low > 0]
+    better = tuple(size for size in ahead if size not in unlearned)
     worse = tuple(best.per_class for best, point in rivals if point.lead is not None and point.lead.high < 0)
-    twin = [point for point in curve.points if point.name == "untrained twin"]
     sentences = [_twin_sentence(twin)]
     shown = [point for _, point in rivals if point.per_class in better + worse] or [point for _, point in rivals]
     if shown:
         pick = min(shown, key=lambda point: abs((point.per_class or 10**9) - 10))
         sentences.append(_rival_sentence(curve, pick))
-    if len(curve.points) and curve.points[0].seeds < 3:
-        sentences.append("Underpowered: fewer than 3 seeds; train two more runs that differ in --seed only.")
+    if min((point.seeds for point in curve.points if point.name == curve.encoder), default=0) < SEEDS:
+        sentences.append(UNDERPOWERED)
     names = sorted({best.name for best in curve.best_controls if best.per_class in worse})
+    verb = "are" if len(names) > 1 else "is"
     if better and not worse:
         answer: Answer = "pretrain"
         headline = f"Pretraining helps at {words(better)}."
     elif better:
         answer = "pretrain with few labels"
-        headline = f"Pretraining helps at {words(better)}; at {words(worse)} {' and '.join(names)} is better."
+        headline = f"Pretraining helps at {words(better)}; at {words(worse)} {' and '.join(names)} {verb} better."
     elif worse:
         answer = "do not pretrain"
-        headline = f"Do not pretrain here: {' and '.join(names)} wins at {words(worse)}."
+        headline = (
+            f"Do not pretrain here: {' and '.join(names)} {'win' if len(names) > 1 else 'wins'} at {words(worse)}."
+        )
     else:
         answer = "no clear winner"
         headline = "No clear winner: the encoder and the best control cannot be told apart."

@@ -3,59 +3,80 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from selftaught.core.errors import DataError
 from selftaught.engine.embedding import embed_records, untrained_twin
 from selftaught.evaluate.controls import TWINS
-from selftaught.evaluate.decide import Decision
-from selftaught.evaluate.report import ENCODER, EvaluateReport, Facts, Score
+from selftaught.evaluate.decide import SEEDS, UNDERPOWERED, Answer, Decision
+from selftaught.evaluate.report import EvaluateReport, Facts
+from selftaught.evaluate.scores import ENCODER, TWIN, Score
 from selftaught.evaluate.subject import Subject
 from selftaught.probes.curve import RESAMPLES, FeatureSet
 from selftaught.probes.ridge import fit_ridge, predict_ridge
 from selftaught.probes.statistics import interval, resample
 
 PROTOCOL = "selftaught-ridge-1"
+FEWEST = 10
+"""Labelled records that a ridge regression and its test need."""
 
 
-def score_numbers(subject: Subject, facts: Facts, began: float) -> EvaluateReport:
-    """R2 of encoder, twin and classical features with all labels; intervals by bootstrap over test records."""
+def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> EvaluateReport:
+    """R2 of encoder, twin and classical features with all labels; intervals by bootstrap over test records.
+
+    The best control is the one with the least leave-one-out error on the training records.
+    """
     train, test = subject.labelled(subject.splits.train), subject.labelled(subject.splits.test)
-    if len(train) < 10 or len(test) < 10:
+    if len(train) < FEWEST or len(test) < FEWEST:
         raise DataError(
-            f"Ridge needs 10 labelled records to train and to test; there are {len(train)} and {len(test)}."
+            f"Ridge needs {FEWEST} labelled records to train and to test; there are {len(train)} and {len(test)}. "
+            f"Give labels for more records."
         )
     values = subject.labelling.values
     assert values is not None  # the task is numbers
     contestants = _contestants(subject, train, test)
-    squares = {name: _errors(sets, values[train], values[test]) for name, sets in contestants.items()}
+    fitted = {name: _fit(sets, values[train], values[test]) for name, sets in contestants.items()}
     groups = None if subject.labelling.groups is None else subject.labelling.groups[test]
     weights = resample(groups, len(test), RESAMPLES, np.random.default_rng(0))
-    drawn = {name: _r2(errors, values[test], weights) for name, errors in squares.items()}
     even = np.ones((1, len(test)))
+    drawn = {name: _r2(fit.errors, values[test], weights) for name, fit in fitted.items()}
+    value = {name: float(_r2(fit.errors, values[test], even)[0]) for name, fit in fitted.items()}
     scores = []
-    for name, errors in squares.items():
-        value = float(_r2(errors, values[test], even)[0])
+    for name in fitted:
         low, high = interval(drawn[name])
-        lead = (None, None, None)
+        lead = lead_low = lead_high = None
         if name != ENCODER:
-            change = drawn[ENCODER] - drawn[name]
-            lead = (float(_r2(squares[ENCODER], values[test], even)[0]) - value, *interval(change))  # type: ignore[assignment]
+            lead = value[ENCODER] - value[name]
+            lead_low, lead_high = interval(drawn[ENCODER] - drawn[name])
         scores.append(
             Score(
                 name=name, per_class=None, labels=len(train), seeds=len(contestants[name]), draws=1,
-                value=value, low=low, high=high, balanced=None, lead=lead[0], lead_low=lead[1], lead_high=lead[2],
+                value=value[name], low=low, high=high, balanced=None, lead=lead, lead_low=lead_low, lead_high=lead_high,
             )
         )  # fmt: skip
+    best = min((name for name in fitted if name != ENCODER), key=lambda name: fitted[name].inner)
     return EvaluateReport(
         facts=facts,
+        page=page,
         metric="R2",
-        decision=_decide(scores),
+        decision=decide_numbers(scores, best),
         scores=tuple(scores),
+        best=((None, best),),
         protocol=PROTOCOL,
         seconds=time.perf_counter() - began,
     )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """errors: squared, per test record, mean over seeds. inner: leave-one-out error on the training records."""
+
+    errors: np.ndarray
+    inner: float
 
 
 def _contestants(subject: Subject, train: np.ndarray, test: np.ndarray) -> dict[str, list[FeatureSet]]:
@@ -65,15 +86,16 @@ def _contestants(subject: Subject, train: np.ndarray, test: np.ndarray) -> dict[
     first = subject.encoders[0]
     known, asked = subject.store.rows(train), subject.store.rows(test)
     found = {ENCODER: [pair(each) for each in subject.encoders]}
-    found["untrained twin"] = [
+    found[TWIN] = [
         pair(untrained_twin(first, subject.store, subject.splits.train, 1000 + seed)) for seed in range(TWINS)
     ]
     return found | {each.name: [each.features(known, asked)] for each in first.modality.classical()}
 
 
-def _errors(sets: list[FeatureSet], known: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    predicted = [predict_ridge(fit_ridge(train, known), test) for train, test in sets]
-    return np.asarray(np.mean([np.square(each - asked) for each in predicted], axis=0))
+def _fit(sets: list[FeatureSet], known: np.ndarray, asked: np.ndarray) -> _Fit:
+    fits = [(fit_ridge(train, known), test) for train, test in sets]
+    errors = np.mean([np.square(predict_ridge(fit, test) - asked) for fit, test in fits], axis=0)
+    return _Fit(np.asarray(errors), float(np.mean([fit.leave_one_out.min() for fit, _ in fits])))
 
 
 def _r2(errors: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -83,14 +105,23 @@ def _r2(errors: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarr
     return np.asarray(1 - (weights @ errors / total) / np.maximum(variance, 1e-12))
 
 
-def _decide(scores: list[Score]) -> Decision:
-    rivals = [score for score in scores if score.name not in (ENCODER, "untrained twin")]
-    best = max(rivals, key=lambda score: score.value) if rivals else scores[1]
-    if best.lead_low is not None and best.lead_low > 0:
-        headline, answer = f"Pretraining helps: it beats {best.name}.", "pretrain"
-    elif best.lead_high is not None and best.lead_high < 0:
-        headline, answer = f"Do not pretrain here: {best.name} wins.", "do not pretrain"
-    else:
-        headline, answer = f"No clear winner between the encoder and {best.name}.", "no clear winner"
-    sentence = f"R2 with all labels: encoder {scores[0].value:.3f}, {best.name} {best.value:.3f}."
-    return Decision(answer=answer, headline=headline, sentences=(sentence,), better=(), worse=())  # type: ignore[arg-type]
+def decide_numbers(scores: Sequence[Score], best: str) -> Decision:
+    """The answer for numeric labels, by the lead over the best control and over the untrained twin."""
+    by_name = {score.name: score for score in scores}
+    rival, twin = by_name[best], by_name[TWIN]
+    learned = twin.lead_low is not None and twin.lead_low > 0
+    answer: Answer = "no clear winner"
+    headline = f"No clear winner between the encoder and {best}."
+    if rival.lead_low is not None and rival.lead_low > 0 and learned:
+        headline, answer = f"Pretraining helps: it beats {best}.", "pretrain"
+    elif rival.lead_high is not None and rival.lead_high < 0:
+        headline, answer = f"Do not pretrain here: {best} wins.", "do not pretrain"
+    sentences = [
+        "The encoder learned: it beats its untrained twin."
+        if learned
+        else "The encoder is not shown to beat its untrained twin: it learned nothing that these labels can use.",
+        f"R2 with all labels: encoder {by_name[ENCODER].value:.3f}, best control {rival.value:.3f} with {best}.",
+    ]
+    if by_name[ENCODER].seeds < SEEDS:
+        sentences.append(UNDERPOWERED)
+    return Decision(answer=answer, headline=headline, sentences=tuple(sentences), better=(), worse=())

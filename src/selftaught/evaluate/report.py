@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from selftaught.evaluate.decide import Decision
+from selftaught.evaluate.scores import ENCODER, TWIN, Score, bound, estimate
 from selftaught.evaluate.subject import Subject
-from selftaught.probes.curve import Curve
-from selftaught.probes.saved import Labels, LabelsSaved
+from selftaught.evaluate.tables import (
+    at,
+    control_table,
+    curve_plot,
+    lead_table,
+    rival_table,
+    saved_table,
+    sizes_of,
+)
+from selftaught.probes.saved import LabelsSaved
 from selftaught.probes.statistics import spearman
 from selftaught.reports.blocks import (
     Block,
     Cell,
     Code,
-    Column,
     Estimate,
     Finding,
     Findings,
     Gallery,
-    LinePlot,
-    NotApplicable,
     ScatterMap,
     Section,
     Table,
     Text,
     Verdict,
 )
-from selftaught.reports.blocks import Curve as Line
+from selftaught.reports.blocks import Facts as FactBlock
 from selftaught.reports.findings import shown_findings
 from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
 from selftaught.runs.files import read_json
-from selftaught.runs.folder import read_rows
+from selftaught.runs.folder import RunFolder, read_rows
 
-ENCODER = "encoder"
 TONES = {
     "pretrain": "good",
     "pretrain with few labels": "good",
@@ -44,25 +52,6 @@ TONES = {
     "do not pretrain": "bad",
 }
 WATCHED = ("rank", "lidar", "alpha", "alignment", "uniformity")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """One contestant at one budget. value: accuracy (or R2) with its 95 % interval; lead: encoder minus this."""
-
-    name: str
-    per_class: int | None
-    labels: int
-    seeds: int
-    draws: int
-    value: float
-    low: float
-    high: float
-    balanced: float | None
-    lead: float | None
-    lead_low: float | None
-    lead_high: float | None
-    strengths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +76,10 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateReport(Report):
-    """One evaluation. metric: "accuracy", "R2", or "none" without labels."""
+    """One evaluation. metric: "accuracy", "R2", or "none" without labels. page: where the page is written."""
 
     facts: Facts
+    page: Path
     metric: str
     seconds: float
     decision: Decision | None = None
@@ -115,12 +105,12 @@ class EvaluateReport(Report):
                 tone="neutral",
             )
         facts: list[tuple[str, Cell]] = []
-        at = [score for score in self.scores if score.per_class == 10] or list(self.scores)
-        name = "10 labels a class" if at[0].per_class == 10 else "the largest budget"
-        for wanted in (ENCODER, self._best_at(at[0].per_class), "untrained twin"):
-            found = [score for score in at if score.name == wanted]
-            facts += [(f"{score.name}, {name}", estimate(score)) for score in found[-1:]]
-        saved = [each for each in self.saved if each.per_class == 10] or list(self.saved[:1])
+        size = self._size_of_interest()
+        name = "all labels" if size is None else f"{size} label{'' if size == 1 else 's'} a class"
+        for wanted in dict.fromkeys((ENCODER, self._best_at(size), TWIN)):
+            found = at(self.scores, wanted, size)
+            facts += [(f"{wanted}, {name}", estimate(found))] if found else []
+        saved = [each for each in self.saved if each.per_class == size]
         facts += [(f"labels a control needs to match {each.labels}", bound(each.needed)) for each in saved]
         return Verdict(
             headline=self.decision.headline,
@@ -131,23 +121,40 @@ class EvaluateReport(Report):
 
     def sections(self) -> tuple[Section, ...]:
         """All parts in reading order."""
-        shown = [Section(title="Labels and accuracy", blocks=self._accuracy())] if self.scores else []
+        shown: list[Section] = []
+        if self.scores:
+            shown.append(Section(title="Labels and accuracy", blocks=self._accuracy(), brief=self._accuracy_in_brief()))
         training = training_plots(self.facts.losses, self.facts.watched)
-        shown.append(Section(title="Training", blocks=(*training, *self._label_free())))
+        course = FactBlock(rows=(("health", ", ".join(sorted(set(self.facts.health))), ""), *self._course()))
+        shown.append(Section(title="Training", blocks=(*training, *self._label_free()), brief=(course,)))
         looks: list[Block] = [each for each in (self.map, self.neighbours) if each is not None]
         if looks:
-            shown.append(Section(title="What the encoder sees", blocks=tuple(looks)))
+            shown.append(Section(title="What the encoder sees", blocks=tuple(looks), brief=()))
         shown.append(Section(title="Data findings", blocks=(Findings(items=self.facts.findings),)))
-        recipe = (
-            Code(code=self.facts.pretrain_command + "\n" + self.facts.command, title="Repeat", language="sh"),
-            Code(code=self.facts.recipe, title="recipe.toml", language="toml"),
-            Text(
-                text=f"Protocol {self.protocol or 'none'}; data {self.facts.fingerprint}; recipe "
-                f"{self.facts.recipe_hash}; train / validation / test {' / '.join(map(str, self.facts.parts))} records."
-            ),
+        repeat = Code(code=self.facts.pretrain_command + "\n" + self.facts.command, title="Repeat", language="sh")
+        recipe = Code(code=self.facts.recipe, title="recipe.toml", language="toml")
+        record = Text(
+            text=f"Protocol {self.protocol or 'none'}; data {self.facts.fingerprint}; recipe "
+            f"{self.facts.recipe_hash}; train / validation / test {' / '.join(map(str, self.facts.parts))} records."
         )
-        shown.append(Section(title="Recipe", blocks=recipe))
+        shown.append(Section(title="Recipe", blocks=(repeat, recipe, record), brief=(repeat, record)))
         return tuple(shown)
+
+    def _course(self) -> tuple[tuple[str, Cell, str], ...]:
+        """First and last loss, and the last look at the validation part."""
+        losses = [row["loss"] for row in self.facts.losses]
+        scores = [row["score"] for row in self.facts.watched if "score" in row]
+        rows: list[tuple[str, Cell, str]] = []
+        if losses:
+            rows.append(("loss", f"{losses[0]:.3g} to {losses[-1]:.3g}", ""))
+        if scores:
+            rows.append(("validation kNN", f"{scores[0]:.3f} to {scores[-1]:.3f}", ""))
+        return tuple(rows)
+
+    def _size_of_interest(self) -> int | None:
+        """Ten labels a class where that was measured, else the largest budget."""
+        sizes = sizes_of(self.scores, ())
+        return 10 if 10 in sizes else sizes[-1]
 
     def _health(self) -> tuple[str, ...]:
         ill = sorted({state for state in self.facts.health if state != "healthy"})
@@ -165,6 +172,12 @@ class EvaluateReport(Report):
         if self.saved:
             blocks.append(saved_table(self.saved))
         return tuple(blocks)
+
+    def _accuracy_in_brief(self) -> tuple[Block, ...]:
+        """One table of all contestants, one of the leads that decide, one of the labels saved: a terminal's worth."""
+        table = control_table(self.scores, self.metric, self.best, self.not_applicable, intervals=False)
+        blocks = [table, rival_table(self.scores, self.metric, self.best)]
+        return (*blocks, saved_table(self.saved)) if self.saved else tuple(blocks)
 
     def _label_free(self) -> tuple[Block, ...]:
         rows = [row for row in self.facts.watched if "score" in row]
@@ -194,8 +207,6 @@ def open_facts(subject: Subject, command: str) -> Facts:
     run, recipe = subject.runs[0], subject.recipes[0]
     known = read_json(run.data)
     manifests = [read_json(folder.manifest) for folder in subject.runs]
-    again = f"selftaught pretrain {known['data']} --recipe {run.recipe} --out {run.path}"
-    options = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in known["options"].items() if value)
     findings = (*subject.prepared.findings, *subject.splits.findings)
     parts = subject.splits
     return Facts(
@@ -211,129 +222,27 @@ def open_facts(subject: Subject, command: str) -> Facts:
         losses=tuple(read_rows(run.losses)),
         watched=tuple(read_rows(run.health)),
         findings=shown_findings(findings),
-        pretrain_command=f"{again} {options}".strip(),
+        pretrain_command=pretrain_command(run, known),
         command=command,
     )
 
 
-def score_rows(curve: Curve) -> tuple[Score, ...]:
-    """Every point of a curve, without the per-record outcomes."""
-    return tuple(
-        Score(
-            name=point.name,
-            per_class=point.per_class,
-            labels=point.labels,
-            seeds=point.seeds,
-            draws=point.draws,
-            value=point.accuracy.value,
-            low=point.accuracy.low,
-            high=point.accuracy.high,
-            balanced=point.balanced_accuracy.value,
-            lead=None if point.lead is None else point.lead.value,
-            lead_low=None if point.lead is None else point.lead.low,
-            lead_high=None if point.lead is None else point.lead.high,
-            strengths=point.outcome.strengths,
-        )
-        for point in curve.points
-    )
+def pretrain_command(run: RunFolder, known: Mapping[str, Any]) -> str:
+    """What repeats the training of a run; `known` is its data.json."""
+    words = ["selftaught", "pretrain", known["data"] or "ARRAY", "--recipe", run.recipe, "--out", run.path]
+    for name, value in {**known["options"], "from": known["start"]}.items():
+        if value:
+            words += [f"--{name.replace('_', '-')}", value]
+    return shlex.join(map(str, words))
 
 
-def estimate(score: Score) -> Estimate:
-    """The score as a cell."""
-    return Estimate(value=score.value, low=score.low, high=score.high, n=score.seeds * score.draws, digits=3)
-
-
-def bound(labels: Labels) -> Estimate:
-    """A number of labels as a cell, with its bound."""
-    sign = {"=": "", ">": ">", "<=": "<"}[labels.relation]
-    return Estimate(value=round(labels.count), bound=sign, digits=0)  # type: ignore[arg-type]
-
-
-def curve_plot(scores: Sequence[Score], metric: str) -> LinePlot:
-    """Accuracy over labels per class, one line per contestant with its band."""
-    sizes = sorted({score.labels for score in scores})
-    ticks = {score.labels: str(score.per_class or "all") for score in scores}
-    lines = []
-    for name in dict.fromkeys(score.name for score in scores):
-        own = sorted((score for score in scores if score.name == name), key=lambda score: score.labels)
-        lines.append(
-            Line(
-                name=name,
-                x=tuple(score.labels for score in own),
-                y=tuple(score.value for score in own),
-                low=tuple(score.low for score in own),
-                high=tuple(score.high for score in own),
-                style="main" if name == ENCODER else "control",
-            )
-        )
-    return LinePlot(
-        curves=tuple(lines),
-        x_label="labels per class",
-        y_label=f"test {metric}",
-        title="Label efficiency",
-        caption="Bands are 95 % intervals over test records, label draws and seeds.",
-        x_scale="log",
-        ticks=tuple((size, ticks[size]) for size in sizes),
-    )
-
-
-def control_table(
-    scores: Sequence[Score], metric: str, best: Sequence[tuple[int | None, str]], missing: Sequence[int]
-) -> Table:
-    """Contestants by budgets."""
-    sizes = sorted({score.per_class for score in scores} | set(missing), key=lambda size: size or 10**9)
-    names = list(dict.fromkeys(score.name for score in scores))
-    rows: list[tuple[Cell, ...]] = []
-    for name in names:
-        cells: list[Cell] = [name]
-        for size in sizes:
-            found = [score for score in scores if score.name == name and score.per_class == size]
-            absent = NotApplicable(reason="a class has fewer records") if size in missing else None
-            cells.append(estimate(found[0]) if found else absent)
-        rows.append(tuple(cells))
-    marks = [(names.index(name), sizes.index(size) + 1) for size, name in best]
-    return Table(
-        columns=("contestant", *(Column(name=str(size or "all"), digits=3) for size in sizes)),
-        rows=tuple(rows),
-        title=f"Test {metric} by labels per class",
-        caption="Marked: the best control of each budget, chosen by inner cross-validation on the labelled records.",
-        best=tuple(marks),
-        main=(names.index(ENCODER),),
-    )
-
-
-def lead_table(scores: Sequence[Score]) -> Table:
-    """How far the encoder leads each contestant, points, with paired intervals."""
-    sizes = sorted({score.per_class for score in scores}, key=lambda size: size or 10**9)
-    rows: list[tuple[Cell, ...]] = []
-    for name in dict.fromkeys(score.name for score in scores if score.name != ENCODER):
-        cells: list[Cell] = [name]
-        for size in sizes:
-            found = [each for each in scores if each.name == name and each.per_class == size and each.lead is not None]
-            cells.append(_lead(found[0]) if found else None)
-        rows.append(tuple(cells))
-    return Table(
-        columns=("lead of the encoder over", *(Column(name=str(size or "all"), unit="points") for size in sizes)),
-        rows=tuple(rows),
-        title="Lead of the encoder",
-        caption="Paired over the same label draws and test records; an interval above 0 means the encoder is better.",
-    )
-
-
-def _lead(score: Score) -> Estimate:
-    low, high = score.lead_low or 0.0, score.lead_high or 0.0
-    return Estimate(value=100 * (score.lead or 0.0), low=100 * low, high=100 * high, digits=1)
-
-
-def saved_table(saved: Sequence[LabelsSaved]) -> Table:
-    """Labels that the best control needs to match the encoder."""
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (str(each.per_class or "all"), each.labels, bound(each.needed), bound(each.low), bound(each.high))
-        for each in saved
-    )
-    return Table(
-        columns=("labels per class", "labels of the encoder", "best control needs", "at least", "at most"),
-        rows=rows,
-        title="Labels saved",
-        caption="Interpolated between measured budgets, never beyond them: > n was not reached with n labels.",
-    )
+def evaluate_command(runs: Sequence[Path | str], given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """What repeats an evaluation: the runs, and every option that is not at its default."""
+    words = ["selftaught", "evaluate", *map(str, runs)]
+    for name, value in given.items():
+        plain = value if isinstance(value, str | int | float | tuple | Path) else None if value is None else "ARRAY"
+        if plain == defaults[name]:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        words += [] if plain is True else [",".join(map(str, plain)) if isinstance(plain, tuple) else str(plain)]
+    return shlex.join(words)

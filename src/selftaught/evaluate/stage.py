@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
-from selftaught.core.errors import DataError, GateError
+from selftaught.core.errors import DataError, GateError, UsageError
 from selftaught.data.labelling import Given
 from selftaught.engine.prepare import DataOptions
 from selftaught.evaluate.controls import (
@@ -23,9 +25,10 @@ from selftaught.evaluate.controls import (
 from selftaught.evaluate.decide import decide
 from selftaught.evaluate.look import draw_map, find_neighbours
 from selftaught.evaluate.numbers import score_numbers
-from selftaught.evaluate.report import ENCODER, EvaluateReport, Facts, open_facts, score_rows
+from selftaught.evaluate.report import EvaluateReport, Facts, evaluate_command, open_facts
+from selftaught.evaluate.scores import ENCODER, score_rows
 from selftaught.evaluate.subject import Subject, open_subject
-from selftaught.probes.budgets import PER_CLASS, nested_budgets
+from selftaught.probes.budgets import Budgets, nested_budgets
 from selftaught.probes.curve import Contestant, label_efficiency
 from selftaught.runs.folder import read_rows
 
@@ -33,7 +36,7 @@ FEWEST_TEST = 10
 
 
 def evaluate(
-    *runs: Annotated[Path, "run folders of one recipe; they count as seeds"],
+    *runs: Annotated[Path | str, "run folders of one recipe; they count as seeds"],
     data: Annotated[Any, "other data to measure on (default: the data of the run)"] = None,
     labels: Annotated[Given, "`folder`, a column, or a file keyed by id (default: those given to pretrain)"] = None,
     group: Annotated[Given, "column or file of groups that no split may tear"] = None,
@@ -48,8 +51,8 @@ def evaluate(
     from_scratch_draws: Annotated[int, "label sets per budget of the supervised control"] = 1,
     gate: Annotated[float | None, "exit with code 4 when the accuracy at the largest budget is below this"] = None,
     no_samples: Annotated[bool, "leave the records' own pictures out of the report"] = False,
-    out: Annotated[Path | None, "folder of the report (default: reports/ of the first run)"] = None,
-    stores: Annotated[Path | None, "folder of decoded stores (default: that of the run)"] = None,
+    out: Annotated[Path | str | None, "folder of the report (default: reports/ of the first run)"] = None,
+    stores: Annotated[Path | str | None, "folder of decoded stores (default: that of the run)"] = None,
     quiet: Annotated[bool, "no progress bars"] = False,
 ) -> EvaluateReport:
     """Measures frozen features with few labels, beside every control, and gives a plain verdict.
@@ -57,34 +60,60 @@ def evaluate(
     The test part is read once, after every choice. Raises DataError for labels that cannot be used, UsageError for runs
     of different recipes, GateError below the gate.
     """
+    asked = {name: value for name, value in locals().items() if name not in ("runs", "quiet")}
     began = time.perf_counter()
+    sizes = parse_budgets(budgets, "--budgets")
+    scratch = () if tuple(from_scratch) == ("none",) else parse_budgets(from_scratch, "--from-scratch")
+    check_draws(draws, from_scratch_draws)
     options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
     subject = open_subject(runs, data, options, stores, quiet)
-    facts = open_facts(subject, "selftaught evaluate " + " ".join(str(folder.path) for folder in subject.runs))
+    place = Path(out) if out else subject.runs[0].reports
+    defaults = {each.name: each.default for each in inspect.signature(evaluate).parameters.values()}
+    facts = open_facts(subject, evaluate_command([folder.path for folder in subject.runs], asked, defaults))
+    page = place / "report.html"
     task = subject.labelling.task
     if task is None:
-        report = EvaluateReport(facts=facts, metric="none", seconds=time.perf_counter() - began)
+        report = EvaluateReport(facts=facts, page=page, metric="none", seconds=time.perf_counter() - began)
     elif task == "numbers":
-        report = score_numbers(subject, facts, began)
+        report = score_numbers(subject, facts, page, began)
     else:
-        sizes = tuple(None if each == "all" else int(each) for each in budgets)
-        scratch = () if from_scratch == ("none",) else from_scratch
-        report = score_classes(subject, facts, sizes, draws, scratch, from_scratch_draws, quiet, began)
-    report.write(Path(out) if out else subject.runs[0].reports, samples=not no_samples)
+        plan = Plan(sizes=sizes, draws=draws, scratch=scratch, scratch_draws=from_scratch_draws, quiet=quiet)
+        report = score_classes(subject, facts, page, plan, began)
+    report.write(place, samples=not no_samples)
     check_gate(report, gate)
     return report
 
 
-def score_classes(
-    subject: Subject,
-    facts: Facts,
-    sizes: Sequence[int | None],
-    draws: int,
-    scratch: Sequence[int | str],
-    scratch_draws: int,
-    quiet: bool,
-    began: float,
-) -> EvaluateReport:
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured. sizes, scratch: labels per class (None is all) of probes and of the supervised control."""
+
+    sizes: tuple[int | None, ...]
+    draws: int
+    scratch: tuple[int | None, ...]
+    scratch_draws: int
+    quiet: bool
+
+
+def parse_budgets(given: Sequence[int | str], option: str) -> tuple[int | None, ...]:
+    """Labels per class, None for `all`. Raises UsageError for what is neither."""
+    wrong = [each for each in given if not (each == "all" or (isinstance(each, int) and each > 0))]
+    if wrong or not given:
+        raise UsageError(
+            f"{option} takes whole numbers of labels a class, 1 or more, and `all`, such as 1,10,all; "
+            f"got {', '.join(map(str, wrong)) or 'nothing'}."
+        )
+    return tuple(None if each == "all" else int(each) for each in given)
+
+
+def check_draws(draws: int, scratch_draws: int) -> None:
+    """Raises UsageError for less than one label set a budget."""
+    for option, value in (("--draws", draws), ("--from-scratch-draws", scratch_draws)):
+        if value < 1:
+            raise UsageError(f"{option} must be 1 or more; got {value}.")
+
+
+def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began: float) -> EvaluateReport:
     """The label-efficiency curve with all controls, the decision, the map and the neighbours."""
     parts = labelled_parts(subject, subject.labelling)
     check_parts(parts)
@@ -92,18 +121,20 @@ def score_classes(
     groups = None
     if subject.labelling.groups is not None:
         groups = (subject.labelling.groups[parts.train], subject.labelling.groups[parts.test])
-    budgets = nested_budgets(train_codes, sizes or PER_CLASS, draws, 0, None if groups is None else groups[0])
+    budgets = nested_budgets(train_codes, plan.sizes, plan.draws, 0, None if groups is None else groups[0])
+    check_budgets(budgets, train_codes)
     own = encoder_features(subject, parts)
     contestants: dict[str, Contestant] = {ENCODER: own, **feature_controls(subject, parts)}
     contestants["majority"] = majority(parts, budgets)
     seconds = training_seconds(subject)
-    control = supervised(subject, parts, budgets, scratch, scratch_draws, seconds, quiet)
+    control = supervised(subject, parts, budgets, plan.scratch, plan.scratch_draws, seconds, plan.quiet)
     if control is not None:
         contestants["supervised from scratch"] = control
     curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, groups)
     names = subject.labelling.classes
     return EvaluateReport(
         facts=facts,
+        page=page,
         metric="accuracy",
         decision=decide(curve),
         scores=score_rows(curve),
@@ -134,11 +165,24 @@ def check_parts(parts: Parts) -> None:
         raise DataError("All labelled training records are of one class; a probe needs two. Give other labels.")
 
 
+def check_budgets(budgets: Budgets, codes: np.ndarray) -> None:
+    """Raises DataError where no budget that was asked for can be filled."""
+    if not budgets.sets:
+        smallest = int(np.bincount(codes)[np.unique(codes)].min())
+        raise DataError(
+            f"The smallest class has {smallest} labelled training records, and every budget that was asked for is "
+            f"larger. Give smaller --budgets, or `all`."
+        )
+
+
 def check_gate(report: EvaluateReport, gate: float | None) -> None:
     """Raises GateError when the score at the largest budget is below the gate, or nothing was measured."""
     if gate is None:
         return
     own = [score for score in report.scores if score.name == ENCODER]
-    if not own or own[-1].value < gate:
-        found = f"{own[-1].value:.3f}" if own else "not measured"
-        raise GateError(f"The gate asks for {gate:.3f} {report.metric}; the encoder reached {found}.")
+    top = max(own, key=lambda score: score.labels, default=None)
+    if top is None or top.value < gate:
+        found = "not measured" if top is None else f"{top.value:.3f}"
+        raise GateError(
+            f"The gate asks for {gate:.3f} {report.metric}; the encoder reached {found}. The report is {report.page}."
+        )

@@ -47,7 +47,7 @@ class Subject:
 
 
 def open_subject(
-    runs: Sequence[Path | str], data: Any, options: DataOptions, stores: Path | None, quiet: bool
+    runs: Sequence[Path | str], data: Any, options: DataOptions, stores: Path | str | None, quiet: bool
 ) -> Subject:
     """Opens runs and data. Raises UsageError for runs that cannot be averaged, DataError for data without use."""
     if not runs:

@@ -46,10 +46,10 @@ class ExportReport(Report):
 
 
 def export(
-    run: Annotated[Path, "run folder"],
+    run: Annotated[Path | str, "run folder"],
     *,
     to: Annotated[str, "folder (safetensors, config, model card) or onnx"] = "folder",
-    out: Annotated[Path | None, "folder to write (default: exports/ of the run)"] = None,
+    out: Annotated[Path | str | None, "folder to write (default: exports/ of the run)"] = None,
 ) -> ExportReport:
     """Writes the encoder for other programs, reads it back and compares vectors.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selftaught.core.errors import RunError
 from selftaught.data.findings import Finding as DataFinding
 from selftaught.data.splits import Splits
 from selftaught.engine.job import Trained
@@ -15,12 +16,56 @@ from selftaught.reports.blocks import Code, Facts, Finding, Findings, Section, V
 from selftaught.reports.findings import shown_findings
 from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
+from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a training ended: what its manifest holds. seconds: of training, all calls together. started: what weights it
+    began with, in a sentence."""
+
+    recipe: str
+    health: str
+    cause: str
+    remedy: str
+    steps: int
+    planned: int
+    kept: int
+    seconds: float
+    started: str = "fresh weights"
+
+    @classmethod
+    def of(cls, trained: Trained, recipe: Recipe) -> Ended:
+        """The end of a training that has just ended."""
+        health, plan = trained.health, trained.plan
+        return cls(
+            recipe=recipe.hash,
+            health=health.state,
+            cause=health.cause,
+            remedy=health.remedy,
+            steps=trained.steps,
+            planned=plan.steps_at(trained.steps),
+            kept=trained.kept,
+            seconds=round(trained.seconds, 3),
+            started="fresh weights" if trained.started is None else trained.started.sentence,
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Ended:
+        """The end of a finished run, from its manifest. Raises RunError where it is damaged or of another version."""
+        try:
+            return cls(**read_json(path))
+        except TypeError as problem:
+            raise RunError(
+                f"{path} is damaged or of another version ({problem}). Train again with a new --out."
+            ) from problem
+
+
+@dataclass(frozen=True, kw_only=True)
 class PretrainReport(Report):
-    """One pretraining. seconds: wall clock of this call. losses, watched: rows of losses.csv and health.csv."""
+    """One pretraining. planned: steps; fewer were done where its health ended it. seconds: of training.
+    losses, watched: rows of losses.csv and health.csv."""
 
     folder: Path
     pretext: str
@@ -30,6 +75,8 @@ class PretrainReport(Report):
     remedy: str
     kept: int
     steps: int
+    planned: int
+    started: str
     records: int
     parts: tuple[int, int, int]
     seconds: float
@@ -52,6 +99,8 @@ class PretrainReport(Report):
         if score:
             facts.append(("validation kNN", round(score[-1], 3)))
         sentences: tuple[str, ...] = (self.cause[0].upper() + self.cause[1:] + ".",)
+        if self.steps < self.planned:
+            sentences += (f"It was stopped for that at step {self.steps} of {self.planned}.",)
         if not good:
             sentences += (f"What to do: {self.remedy}.",)
         return Verdict(
@@ -67,6 +116,7 @@ class PretrainReport(Report):
             ("records", self.records, ""),
             ("train / validation / test", " / ".join(map(str, self.parts)), ""),
             ("encoder", self.encoder, ""),
+            ("started from", self.started, ""),
             ("kept weights of step", self.kept, ""),
             ("time", round(self.seconds, 1), "s"),
             ("run folder", str(self.folder), ""),
@@ -82,7 +132,7 @@ class PretrainReport(Report):
 def make_report(
     folder: RunFolder,
     recipe: Recipe,
-    trained: Trained,
+    ended: Ended,
     prepared: Prepared,
     splits: Splits,
     findings: Sequence[DataFinding],
@@ -92,14 +142,16 @@ def make_report(
         folder=folder.path,
         pretext=type(recipe.pretext).__name__,
         encoder=type(recipe.encoder).__name__,
-        state=trained.health.state,
-        cause=trained.health.cause,
-        remedy=trained.health.remedy,
-        kept=trained.kept,
-        steps=trained.plan.steps,
+        state=ended.health,
+        cause=ended.cause,
+        remedy=ended.remedy,
+        kept=ended.kept,
+        steps=ended.steps,
+        planned=ended.planned,
+        started=ended.started,
         records=len(prepared.store),
         parts=(len(splits.train), len(splits.validation), len(splits.test)),
-        seconds=trained.seconds,
+        seconds=ended.seconds,
         recipe=recipe.to_toml(),
         recipe_hash=recipe.hash,
         losses=tuple(read_rows(folder.losses)),

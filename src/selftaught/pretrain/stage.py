@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +14,15 @@ from selftaught.data.splits import Splits, load_splits, make_splits, save_splits
 from selftaught.engine.device import open_fabric
 from selftaught.engine.job import Job
 from selftaught.engine.loop import train
-from selftaught.engine.prepare import DataOptions, fit_modality, prepare
+from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare
+from selftaught.engine.scalars import tensorboard_scalars
 from selftaught.engine.start import starter
 from selftaught.pretexts import Supervised
-from selftaught.pretrain.report import PretrainReport, make_report
+from selftaught.pretrain.report import Ended, PretrainReport, make_report
 from selftaught.pretrain.watch import watch
 from selftaught.recipe import Recipe, resolve
 from selftaught.runs.files import write_json
-from selftaught.runs.folder import RunFolder, claim
+from selftaught.runs.folder import RunFolder, check_place, claim
 
 SMALLEST = 16
 """Fewer training records than this cannot be told apart from noise by any probe."""
@@ -43,6 +46,7 @@ def pretrain(
     start: Annotated[str | None, "run folder or state dict to start from"] = None,
     stores: Annotated[Path | None, "folder of decoded stores (default: beside the run folder)"] = None,
     encoder: Encoder | None = None,
+    tensorboard: Annotated[bool, "write curves for TensorBoard too, into tensorboard/ of the run folder"] = False,
     quiet: Annotated[bool, "no progress bars"] = False,
 ) -> PretrainReport:
     """Trains an encoder on unlabelled data and writes a run folder.
@@ -54,10 +58,46 @@ def pretrain(
     if isinstance(recipe.pretext, Supervised) and labels is None:
         raise UsageError("the supervised pretext needs labels; give them with --labels NAME|FILE.")
     out = Path(out)
+    check_place(out)
+    begin = None if start is None else starter(start)
     options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
-    prepared = prepare(data, recipe.modality, Path(stores or out.parent / "stores"), options, quiet=quiet)
+    say = None if quiet else _say
     fabric = open_fabric()
-    facts = {
+    with fabric.rank_zero_first():  # the others find the store and the run folder made
+        prepared = prepare(data, recipe.modality, Path(stores or out.parent / "stores"), options, quiet=quiet, say=say)
+        splits = _enough(make_splits(prepared.store, prepared.labelling, seed=SPLIT_SEED), len(prepared.store))
+        resolved = resolve(recipe, prepared.modality, len(splits.train))
+        folder = claim(out, resolved, _facts(data, prepared, options, start))
+        splits = _keep_splits(folder, splits)
+    findings = (*prepared.findings, *splits.findings)
+    if folder.complete:
+        return make_report(folder, resolved, Ended.read(folder.manifest), prepared, splits, findings)
+    job = Job(
+        recipe=resolved,
+        store=prepared.store,
+        train=splits.train,
+        labelling=prepared.labelling,
+        fitted=fit_modality(prepared.modality, prepared.store, splits.train),
+        folder=folder,
+        start=begin,
+        encoder=encoder,
+        observe=watch(prepared.store, splits.train, splits.validation, prepared.labelling),
+        quiet=quiet,
+        say=say,
+        scalars=tensorboard_scalars(folder.tensorboard) if tensorboard and fabric.global_rank == 0 else None,
+        fabric=fabric,
+    )
+    ended = Ended.of(train(job), resolved)
+    report = make_report(folder, resolved, ended, prepared, splits, findings)
+    if fabric.global_rank == 0:
+        report.write(folder.reports / "pretrain")
+        write_json(folder.manifest, asdict(ended))
+    return report
+
+
+def _facts(data: Any, prepared: Prepared, options: DataOptions, start: str | None) -> dict[str, Any]:
+    """What the run is trained on, in JSON."""
+    return {
         "data": str(Path(data).absolute()) if isinstance(data, (str, Path)) else None,
         "kind": prepared.source.kind,
         "source": prepared.source.fingerprint,
@@ -66,36 +106,21 @@ def pretrain(
         "options": dict(options.stated()),
         "start": start,
     }
-    splits = make_splits(prepared.store, prepared.labelling, seed=SPLIT_SEED)
+
+
+def _enough(splits: Splits, records: int) -> Splits:
+    """The splits, unless they leave too little to train on."""
     if len(splits.train) < SMALLEST:
         raise DataError(
-            f"There are {len(splits.train)} training records ({len(prepared.store)} in all); pretraining needs "
-            f"{SMALLEST} or more. Give more data."
+            f"There are {len(splits.train)} training records ({records} in all); pretraining needs {SMALLEST} or more. "
+            f"Give more data."
         )
-    resolved = resolve(recipe, prepared.modality, len(splits.train))
-    folder = claim(out, resolved, facts)
-    splits = _keep_splits(folder, splits)
-    fitted = fit_modality(prepared.modality, prepared.store, splits.train)
-    job = Job(
-        recipe=resolved,
-        store=prepared.store,
-        train=splits.train,
-        labelling=prepared.labelling,
-        fitted=fitted,
-        folder=folder,
-        start=None if start is None else starter(start),
-        encoder=encoder,
-        observe=watch(prepared.store, splits.train, splits.validation, prepared.labelling),
-        quiet=quiet,
-        fabric=fabric,
-    )
-    trained = train(job)
-    findings = (*prepared.findings, *splits.findings)
-    report = make_report(folder, resolved, trained, prepared, splits, findings)
-    if fabric.global_rank == 0:
-        report.write(folder.reports / "pretrain")
-        write_json(folder.manifest, {"recipe": resolved.hash, "health": trained.health.state, "kept": trained.kept})
-    return report
+    return splits
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _keep_splits(folder: RunFolder, splits: Splits) -> Splits:

@@ -288,8 +288,13 @@ Block: TypeAlias = Text | Facts | Table | LinePlot | ScatterMap | Gallery | Find
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A titled part of a report; `note` says in one sentence how to read it."""
+    """A titled part of a report; `note` says in one sentence how to read it.
+
+    `brief` is what the text form shows instead of `blocks`, where a terminal would repeat or drown what matters; with
+    an empty one the text form leaves the section out.
+    """
 
     title: str
     blocks: tuple[Block, ...]
     note: str = ""
+    brief: tuple[Block, ...] | None = None

@@ -23,6 +23,9 @@ from selftaught.reports.figures import axis_name, number_words, reading
 from selftaught.reports.formats import common_count, display_width, format_cell, is_number, printable
 
 SHOWN_POINTS = 8
+FEW_POINTS = 4
+SHOWN_CODE = 12
+"""Points of a plot in a table, those of a plot without ticks of its own in a terminal, and lines of code there."""
 SHOWN_NEIGHBOURS = 5
 GAP = "  "
 NARROWEST = 12
@@ -44,9 +47,12 @@ def render_text(
     lines = [paint(printable(title), "1", colour), "=" * min(width, display_width(title)), ""]
     lines += verdict_lines(verdict, width, colour)
     for section in sections:
+        blocks = section.blocks if section.brief is None else section.brief
+        if section.brief == ():
+            continue
         lines += ["", paint(printable(section.title), "1", colour), "-" * min(width, display_width(section.title))]
         lines += wrap(section.note, width) if section.note else []
-        for block in section.blocks:
+        for block in blocks:
             lines += ["", *block_lines(block, width, colour, samples)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -113,7 +119,8 @@ def block_lines(block: Block, width: int, colour: bool, samples: bool) -> list[s
         case Table():
             return _titled(block.title, table_lines(block, width, colour), block.caption, width)
         case LinePlot():
-            return _titled(block.title, table_lines(plot_table(block), width, colour), block.caption, width)
+            table = plot_table(block, SHOWN_POINTS if block.ticks else FEW_POINTS)
+            return _titled(block.title, table_lines(table, width, colour), block.caption, width)
         case ScatterMap():
             return _titled(block.title, _map_lines(block, width), block.caption, width)
         case Gallery():
@@ -121,7 +128,13 @@ def block_lines(block: Block, width: int, colour: bool, samples: bool) -> list[s
         case Findings():
             return _titled(block.title, _finding_lines(block, width, colour), "", width)
         case Code():
-            return _titled(block.title, ["    " + printable(line) for line in block.code.splitlines()], "", width)
+            return _titled(block.title, _code_lines(block), "", width)
+
+
+def _code_lines(block: Code) -> list[str]:
+    lines = ["    " + printable(line) for line in block.code.splitlines()]
+    left = len(lines) - SHOWN_CODE
+    return lines if left <= 1 else [*lines[:SHOWN_CODE], f"    ... {left} more lines on the page"]
 
 
 def _titled(title: str, body: list[str], caption: str, width: int) -> list[str]:

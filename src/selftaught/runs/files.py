@@ -27,11 +27,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
-    except OSError as problem:
+    except (OSError, SafetensorError) as problem:
         temporary.unlink(missing_ok=True)
+        why = getattr(problem, "strerror", None) or problem
         raise RunError(
-            f"{path} cannot be written: {problem.strerror or problem}. Nothing was lost; free space or "
-            f"choose another --out, then repeat the same command."
+            f"{path} cannot be written: {why}. Nothing was lost; free space or choose another --out, then repeat the "
+            f"same command."
         ) from problem
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from selftaught.core.errors import RunError
-from selftaught.recipe import Recipe, read_recipe
+from selftaught.recipe import Recipe, read_recipe, recipe_from_toml
 from selftaught.runs.files import read_json, write_json, write_text
 
 
@@ -58,7 +58,12 @@ class RunFolder:
     @property
     def best(self) -> Path:
         """Encoder weights of the best look at the validation part so far."""
-        return self.path / "checkpoints" / "best.ckpt"
+        return self.path / "checkpoints" / "best.safetensors"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files, where they were asked for."""
+        return self.path / "tensorboard"
 
     @property
     def encoder(self) -> Path:
@@ -92,17 +97,29 @@ def claim(path: Path, recipe: Recipe, data: Mapping[str, Any]) -> RunFolder:
     Raises RunError for a folder with other content, of another recipe or of other data, and where it cannot be written.
     """
     folder = RunFolder(path)
-    if path.exists() and not path.is_dir():
-        raise RunError(f"--out {path} is a file; give a folder.")
+    check_place(path)
     if folder.recipe.exists():
         _check_same(folder, recipe, data)
         return folder
-    if path.exists() and any(path.iterdir()):
-        raise RunError(f"--out {path} is not empty and holds no run; give a new or empty folder.")
-    _check_writable(path)
     write_json(folder.data, dict(data))
-    write_text(folder.recipe, recipe.to_toml())
+    write_text(folder.recipe, recipe.to_toml())  # last: its presence makes this a run
     return folder
+
+
+def check_place(path: Path) -> None:
+    """Raises RunError where no run can be: in a file, among other files, or where nothing can be written."""
+    folder = RunFolder(path)
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise RunError(f"--out {path} cannot be made: {nearest} is a file. Give a folder.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise RunError(f"--out {path} cannot be written: no permission in {nearest}. Give another folder.")
+    if nearest == path and not folder.recipe.exists():
+        strangers = [item.name for item in path.iterdir() if item.name != folder.data.name and item.suffix != ".part"]
+        if strangers:
+            raise RunError(
+                f"--out {path} is not empty and holds no run (found {strangers[0]}); give a new or empty folder."
+            )
 
 
 def open_run(path: Path | str) -> RunFolder:
@@ -119,18 +136,21 @@ def append_row(path: Path, row: Mapping[str, float | int | str]) -> None:
     """One line at the end of a CSV, which gets its header from the first row."""
     fresh = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(row))
+        writer = csv.DictWriter(handle, fieldnames=list(row), lineterminator="\n")
         if fresh:
             writer.writeheader()
         writer.writerow(row)
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """All rows of a numeric CSV; an absent file has none."""
+    """All rows of a numeric CSV; an absent file has none, and a last line that a kill cut short is no row."""
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(handle)]
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    try:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(lines)]
+    except (TypeError, ValueError) as problem:
+        raise RunError(f"{path} is damaged ({problem}); restore it or start a new run.") from problem
 
 
 def cut_rows(path: Path, step: int) -> None:
@@ -146,20 +166,14 @@ def cut_rows(path: Path, step: int) -> None:
 
 def _check_same(folder: RunFolder, recipe: Recipe, data: Mapping[str, Any]) -> None:
     held = read_recipe(folder.recipe)
-    if held.hash != recipe.hash:
+    asked = recipe_from_toml(recipe.to_toml())  # through TOML as well, where 5 minutes are 5.0
+    if held.hash != asked.hash:
+        other = [part.name for part in fields(Recipe) if getattr(held, part.name) != getattr(asked, part.name)]
         raise RunError(
-            f"{folder.path} holds a run of another recipe ({held.hash}, asked for {recipe.hash}). "
+            f"{folder.path} holds a run of another recipe ({', '.join(other)} differ). "
             f"Give another --out, or repeat the command with --recipe {folder.recipe}."
         )
     known = read_json(folder.data)
     changed = [key for key, value in data.items() if known.get(key) != value]
     if changed:
         raise RunError(f"{folder.path} was trained on other data ({', '.join(changed)} differ); give another --out.")
-
-
-def _check_writable(path: Path) -> None:
-    parent = path
-    while not parent.exists():
-        parent = parent.parent
-    if not os.access(parent, os.W_OK):
-        raise RunError(f"--out {path} cannot be written: no permission in {parent}.")

@@ -119,7 +119,8 @@ def test_one_constant_channel_is_not_blown_up() -> None:
 def test_statistics_merged_over_chunks_equal_those_of_all() -> None:
     image, whole, rows = prepare([draw(32, 32, 3, seed) for seed in range(7)])
     parts = image.fit([pick(rows, [0, 1, 2]), pick(rows, [3]), pick(rows, [4, 5, 6])])
-    for name, value in whole.arrays.items():
+    for name in ("low", "high", "mean", "std"):
+        value = whole.arrays[name]
         np.testing.assert_allclose(parts.arrays[name], value, rtol=1e-5)
 
 

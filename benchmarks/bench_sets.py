@@ -1,0 +1,157 @@
+"""Four sets, three seeds each, one evaluation over the three runs: what pretraining gained beside every control.
+
+    SELFTAUGHT_DATA=... .venv/bin/python benchmarks/bench_sets.py --sets trashnet,magnetic_tile
+
+Library defaults. One row per set, contestant and budget; a set that is complete is not measured again, and an
+interrupted run goes on where it stopped. Runs and report pages stay in `--work`, outside the repository. cifar10: the
+first 1,000 train files of each class and all 5,000 test files as given. digits_shift: pretrained and measured on mnist;
+"digits_shift, optdigits" measures the same encoders on the other file, with its labels.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ledger
+
+os.environ.update(ledger.environment())
+
+COLUMNS = ("set", "contestant", "budget", "labels", "seeds", "draws", "accuracy", "low", "high", "balanced")
+COLUMNS += ("lead", "lead_low", "lead_high", "labels_saved", "labels_saved_low", "labels_saved_high")
+COLUMNS += ("answer", "verdict", "health", "minutes", "recipe")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One set: where it lies, how its labels and parts are named, and other data to measure on as well."""
+
+    data: Path
+    labels: str
+    split: str | None = None
+    also: Path | None = None
+
+
+def find_task(name: str, work: Path) -> Task:
+    """The set of this name."""
+    if name == "cifar10":
+        parts = {"train": ("train", 0, 1000), "test": ("test", 0, 10_000)}
+        return Task(ledger.lay_out_cifar(work / "cifar-train-0-1000-test", parts), "folder", split="folder")
+    if name == "digits_shift":
+        other = ledger.data_file("digits_shift/optdigits.parquet")
+        return Task(ledger.data_file("digits_shift/mnist.parquet"), "label", also=other)
+    return Task(ledger.data_file(f"{name}/{name}.zip"), "folder")
+
+
+def pretrain_seeds(name: str, task: Task, work: Path, seeds: int, minutes: float, changes: list[str]) -> list[Path]:
+    """The run folders of a set, trained where they are not complete."""
+    from dataclasses import replace
+
+    from selftaught.cli import build_recipe
+    from selftaught.pretrain import pretrain
+    from selftaught.runs.folder import RunFolder
+
+    recipe = build_recipe({"recipe_file": None, "changes": changes})
+    if recipe.epochs is None and recipe.steps is None:
+        recipe = replace(recipe, minutes=minutes)
+    runs = []
+    for seed in range(seeds):
+        out = work / "runs" / f"{name}-{recipe.hash}-{ledger.commit()}" / str(seed)
+        if not RunFolder(out).complete:
+            ledger.say(f"{name}: pretraining seed {seed}")
+            pretrain(
+                task.data,
+                out=out,
+                recipe=replace(recipe, seed=seed),
+                labels=task.labels,
+                split=task.split,
+                stores=work / "stores",
+                quiet=True,
+            )
+        runs.append(out)
+    return runs
+
+
+def rows_of(name: str, report: Any) -> list[dict[str, object]]:
+    """One row per contestant and budget; labels saved stand in the encoder's rows."""
+    saved = {each.per_class: each for each in report.saved}
+    rows = []
+    for score in report.scores:
+        row: dict[str, object] = {
+            "set": name,
+            "contestant": score.name,
+            "budget": score.per_class or "all",
+            "labels": score.labels,
+            "seeds": score.seeds,
+            "draws": score.draws,
+            "accuracy": score.value,
+            "low": score.low,
+            "high": score.high,
+            "balanced": "" if score.balanced is None else score.balanced,
+            "lead": "" if score.lead is None else score.lead,
+            "lead_low": "" if score.lead_low is None else score.lead_low,
+            "lead_high": "" if score.lead_high is None else score.lead_high,
+            "answer": report.decision.answer,
+            "verdict": report.decision.headline,
+            "health": ", ".join(report.facts.health),
+            "minutes": tomllib.loads(report.facts.recipe).get("minutes", ""),
+            "recipe": report.facts.recipe_hash,
+        }
+        own = saved.get(score.per_class)
+        if score.name == "encoder" and own is not None:
+            for column, bound in (("", own.needed), ("_low", own.low), ("_high", own.high)):
+                row[f"labels_saved{column}"] = f"{bound.relation.strip('=')}{bound.count:.0f}"
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    parser = ledger.options_for(__doc__ or "", "sets.csv")
+    parser.add_argument("--sets", default="cifar10,trashnet,magnetic_tile,digits_shift")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=4.0, help="of pretraining per seed")
+    parser.add_argument("--from-scratch", default="10,all", help="budgets of the supervised control; `none`")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field, as the CLI")
+    parser.add_argument("--samples", action="store_true", help="put pictures into the report pages")
+    options = parser.parse_args()
+    import torch
+
+    from selftaught.evaluate import evaluate
+
+    torch.set_num_threads(ledger.THREADS)
+    book = ledger.Ledger(
+        options.results, COLUMNS, ("set", "contestant", "budget"), keep=options.keep, fresh=options.fresh
+    )
+    scratch = tuple(int(part) if part.isdecimal() else part for part in options.from_scratch.split(","))
+    for name in options.sets.split(","):
+        task = find_task(name, options.work)
+        measured: list[tuple[str, Path | None]] = [(name, None)]
+        measured += [(f"{name}, {task.also.stem}", task.also)] if task.also else []
+        waiting = [each for each in measured if not book.has(set=each[0], contestant="encoder", budget="all")]
+        if not waiting:
+            ledger.say(f"kept: {name}")
+            continue
+        runs = pretrain_seeds(name, task, options.work, options.seeds, options.minutes, options.set)
+        for title, other in waiting:
+            report = evaluate(
+                *runs,
+                data=other,
+                labels=task.labels if other else None,
+                from_scratch=scratch,
+                no_samples=not options.samples,
+                out=options.work / "reports" / title.replace(", ", "-"),
+                stores=options.work / "stores",
+                quiet=True,
+            )
+            # The encoder's rows come last: they are the sign that a set is complete.
+            rows = rows_of(title, report)
+            for row in sorted(rows, key=lambda each: each["contestant"] == "encoder"):
+                book.add(row)
+            ledger.say(report.decision.headline if report.decision else "not measured")
+
+
+if __name__ == "__main__":
+    main()

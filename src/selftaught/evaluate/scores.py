@@ -1,0 +1,71 @@
+"""What every contestant reached at every budget, and how such a number stands in a cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selftaught.probes.curve import Curve
+from selftaught.probes.saved import Labels
+from selftaught.reports.blocks import Estimate
+
+ENCODER = "encoder"
+TWIN = "untrained twin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One contestant at one budget. value: accuracy (or R2) with its 95 % interval; lead: encoder minus this."""
+
+    name: str
+    per_class: int | None
+    labels: int
+    seeds: int
+    draws: int
+    value: float
+    low: float
+    high: float
+    balanced: float | None
+    lead: float | None
+    lead_low: float | None
+    lead_high: float | None
+    strengths: tuple[float, ...] = ()
+
+
+def score_rows(curve: Curve) -> tuple[Score, ...]:
+    """Every point of a curve, without the per-record outcomes."""
+    return tuple(
+        Score(
+            name=point.name,
+            per_class=point.per_class,
+            labels=point.labels,
+            seeds=point.seeds,
+            draws=point.draws,
+            value=point.accuracy.value,
+            low=point.accuracy.low,
+            high=point.accuracy.high,
+            balanced=point.balanced_accuracy.value,
+            lead=None if point.lead is None else point.lead.value,
+            lead_low=None if point.lead is None else point.lead.low,
+            lead_high=None if point.lead is None else point.lead.high,
+            strengths=point.outcome.strengths,
+        )
+        for point in curve.points
+    )
+
+
+def estimate(score: Score) -> Estimate:
+    """The score as a cell."""
+    return Estimate(value=score.value, low=score.low, high=score.high, n=score.seeds * score.draws, digits=3)
+
+
+def lead_of(score: Score) -> Estimate | None:
+    """The lead of the encoder as a cell, points; None where there is none."""
+    if score.lead is None or score.lead_low is None or score.lead_high is None:
+        return None
+    return Estimate(value=100 * score.lead, low=100 * score.lead_low, high=100 * score.lead_high, digits=1)
+
+
+def bound(labels: Labels) -> Estimate:
+    """A number of labels as a cell, with its bound."""
+    sign = {"=": "", ">": ">", "<=": "<"}[labels.relation]
+    return Estimate(value=round(labels.count), bound=sign, digits=0)  # type: ignore[arg-type]

@@ -1,0 +1,40 @@
+"""Two processes on this machine (gloo) train as one does with the same global batch."""
+
+import pytest
+from safetensors.torch import load_file
+from tests.engine.processes import NAMES, run_alone, run_in_two
+
+from selftaught.runs.folder import RunFolder, read_rows
+
+LOSS, WEIGHT = 2e-4, 2e-3
+"""Relative difference of a loss, absolute difference of a weight, after 10 steps of AdamW at a rate of 2e-3: sums are
+taken in another order, and AdamW divides small gradients by their own size."""
+
+pytestmark = pytest.mark.slow
+
+
+def assert_alike(one: RunFolder, two: RunFolder) -> None:
+    first, second = read_rows(one.losses), read_rows(two.losses)
+    assert [row["step"] for row in second] == list(range(1, 11))
+    for row, other in zip(first, second, strict=True):
+        assert other["loss"] == pytest.approx(row["loss"], rel=LOSS), row["step"]
+    # Step 1 comes before any difference could grow: negatives and statistics span both processes.
+    assert second[0]["loss"] == pytest.approx(first[0]["loss"], rel=1e-6)
+    assert second[0]["gradient_norm"] == pytest.approx(first[0]["gradient_norm"], rel=1e-4)
+    weights, others = (load_file(folder.encoder / "model.safetensors") for folder in (one, two))
+    assert weights.keys() == others.keys()
+    assert max(float((weights[name] - others[name]).abs().max()) for name in weights) < WEIGHT
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_equal_one_with_the_same_global_batch(name, tmp_path, root):
+    run_in_two(tmp_path, "tests.engine.processes", str(tmp_path), name, "copies", root=root)
+    run_alone(tmp_path, "tests.engine.processes", str(tmp_path), name, "alone", root=root)
+    assert_alike(RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "copies"))
+    assert len(read_rows(RunFolder(tmp_path / "copies").health)) == 3
+
+
+def test_a_network_with_a_teacher_in_two_shards_equals_a_whole_one(tmp_path, root):
+    run_in_two(tmp_path, "tests.engine.processes", str(tmp_path), "teacher", "shards", root=root)
+    run_alone(tmp_path, "tests.engine.processes", str(tmp_path), "teacher", "alone", root=root)
+    assert_alike(RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "shards"))
