@@ -3,11 +3,11 @@
     SELFTAUGHT_DATA=... SELFTAUGHT_PEERS=/tmp/peers/bin/python .venv/bin/python benchmarks/bench_simclr.py
 
 10,000 CIFAR-10 pictures in a folder. Everyone draws lightly's views: crop from 0.08, jitter 0.8 / 0.8 / 0.8 / 0.2 at
-0.8, grey at 0.2, mirror at 0.5, no blur. Ours runs through `pretrain`, with everything a user gets: held-out looks,
-logs, checkpoints. `steady state` is the median step without a look, data waiting included. Our one-time work (decoding; statistics,
-timing of kernels, looks, report) has rows of its own, and is part of "everything included", which starts at the files
-and ends when the encoder lies on disk. Imports count for nobody. The peers have two loader workers, and all systems
-the same two cores and threads, one after the other.
+0.8, grey at 0.2, mirror at 0.5, no blur. Ours runs through `pretrain`, with everything a user gets: looks at held-out
+records, logs, checkpoints. "steady state" is the median step, data waiting included, looks not. Our one-time work
+(decoding; statistics, timing of kernels, looks, report) has rows of its own, and is part of "everything included",
+which starts at the files and ends when the encoder lies on disk. Imports count for nobody. The peers have two loader
+workers, and all systems the same two cores and threads, one after the other.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ Names are imported when they are first used, so `import selftaught` costs nothin
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,3 +68,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+class _Door(ModuleType):
+    """The package itself: a stage's function stays in front of the folder of the same name.
+
+    Importing `selftaught.evaluate` would otherwise put that folder in the place of `selftaught.evaluate()`.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and name in __all__:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Door

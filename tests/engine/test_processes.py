@@ -1,14 +1,16 @@
 """Two processes on this machine (gloo) train as one does with the same global batch."""
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from tests.engine.processes import NAMES, run_alone, run_in_two
 
 from selftaught.runs.folder import RunFolder, read_rows
 
-LOSS, WEIGHT = 2e-4, 2e-3
-"""Relative difference of a loss, absolute difference of a weight, after 10 steps of AdamW at a rate of 2e-3: sums are
-taken in another order, and AdamW divides small gradients by their own size."""
+LOSS, MOST, MEAN = 2e-4, 5e-3, 1e-4
+"""Relative difference of a loss, largest and mean absolute difference of weights, after 10 steps of AdamW at a rate of
+2e-3, which move a weight by up to 2e-2: sums are taken in another order, and AdamW divides tiny gradients by their own
+size."""
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +25,9 @@ def assert_alike(one: RunFolder, two: RunFolder) -> None:
     assert second[0]["gradient_norm"] == pytest.approx(first[0]["gradient_norm"], rel=1e-4)
     weights, others = (load_file(folder.encoder / "model.safetensors") for folder in (one, two))
     assert weights.keys() == others.keys()
-    assert max(float((weights[name] - others[name]).abs().max()) for name in weights) < WEIGHT
+    apart = torch.cat([(weights[name] - others[name]).abs().flatten() for name in weights])
+    assert float(apart.max()) < MOST
+    assert float(apart.mean()) < MEAN
 
 
 @pytest.mark.parametrize("name", NAMES)

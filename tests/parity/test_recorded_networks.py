@@ -15,7 +15,6 @@ from selftaught.encoders.resnet import ResNet
 from selftaught.encoders.transformer import Transformer
 from selftaught.modalities import Image
 
-DEEP = {"rtol": 1e-4, "atol": 1e-4}
 SHALLOW = {"rtol": 1e-4, "atol": 1e-5}
 TRUNK = {".mlp.0.": ".mlp.fc1.", ".mlp.2.": ".mlp.fc2.", "stem.project.": "patch_embed.proj."}
 GRID = (Axis(name="y"), Axis(name="x"))
@@ -44,7 +43,9 @@ def test_resnet_features_equal_the_peers_with_their_weights(depth, peer):
     encoder = fill(ResNet(depth=depth, stem="imagenet").build(image(4), Fitted(arrays={}, facts={})))
     with torch.no_grad():
         pooled = encoder.encode(view_of(arrays()["resnet.pixels"], 4)).pooled
-    torch.testing.assert_close(pooled, arrays()[f"resnet{depth}.{peer}.pooled"], **DEEP)
+    wanted = arrays()[f"resnet{depth}.{peer}.pooled"]
+    # Convolutions may sum in any order: a hundred-thousandth of the largest feature.
+    torch.testing.assert_close(pooled, wanted, rtol=0, atol=1e-5 * float(wanted.abs().max()))
 
 
 def test_a_transformer_block_and_its_gradient_equal_those_of_timm():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,21 +54,15 @@ def pretrain(
     Run again with the same arguments after an interruption, it goes on exactly where it stopped.
     Raises UsageError, DataError, StoreError or RunError, with the remedy, before training starts.
     """
-    recipe = recipe or Recipe()
-    if isinstance(recipe.pretext, Supervised) and labels is None:
-        raise UsageError("the supervised pretext needs labels; give them with --labels NAME|FILE.")
-    out = Path(out)
-    check_place(out)
+    recipe, out = recipe or Recipe(), Path(out)
+    _check(out, recipe, labels)
     begin = None if start is None else starter(start)
     options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
     say = None if quiet else _say
     fabric = open_fabric()
     with fabric.rank_zero_first():  # the others find the store and the run folder made
         prepared = prepare(data, recipe.modality, Path(stores or out.parent / "stores"), options, quiet=quiet, say=say)
-        splits = _enough(make_splits(prepared.store, prepared.labelling, seed=SPLIT_SEED), len(prepared.store))
-        resolved = resolve(recipe, prepared.modality, len(splits.train))
-        folder = claim(out, resolved, _facts(data, prepared, options, start))
-        splits = _keep_splits(folder, splits)
+        resolved, folder, splits = _claim(out, recipe, prepared, _facts(data, prepared, options, start))
     findings = (*prepared.findings, *splits.findings)
     if folder.complete:
         return make_report(folder, resolved, Ended.read(folder.manifest), prepared, splits, findings)
@@ -90,9 +84,21 @@ def pretrain(
     ended = Ended.of(train(job), resolved)
     report = make_report(folder, resolved, ended, prepared, splits, findings)
     if fabric.global_rank == 0:
-        report.write(folder.reports / "pretrain")
-        write_json(folder.manifest, asdict(ended))
+        _record(folder, report, ended)
     return report
+
+
+def _record(folder: RunFolder, report: PretrainReport, ended: Ended) -> None:
+    """The report, then the manifest, whose presence means complete."""
+    report.write(folder.reports / "pretrain")
+    write_json(folder.manifest, asdict(ended))
+
+
+def _check(out: Path, recipe: Recipe, labels: Given) -> None:
+    """What can be refused before anything is decoded."""
+    if isinstance(recipe.pretext, Supervised) and labels is None:
+        raise UsageError("the supervised pretext needs labels; give them with --labels NAME|FILE.")
+    check_place(out)
 
 
 def _facts(data: Any, prepared: Prepared, options: DataOptions, start: str | None) -> dict[str, Any]:
@@ -108,24 +114,22 @@ def _facts(data: Any, prepared: Prepared, options: DataOptions, start: str | Non
     }
 
 
-def _enough(splits: Splits, records: int) -> Splits:
-    """The splits, unless they leave too little to train on."""
+def _claim(out: Path, recipe: Recipe, prepared: Prepared, facts: dict[str, Any]) -> tuple[Recipe, RunFolder, Splits]:
+    """The resolved recipe, its run folder, and the splits that the run began with, else new ones, recorded."""
+    splits = make_splits(prepared.store, prepared.labelling, seed=SPLIT_SEED)
     if len(splits.train) < SMALLEST:
         raise DataError(
-            f"There are {len(splits.train)} training records ({records} in all); pretraining needs {SMALLEST} or more. "
-            f"Give more data."
+            f"There are {len(splits.train)} training records ({len(prepared.store)} in all); pretraining needs "
+            f"{SMALLEST} or more. Give more data."
         )
-    return splits
+    resolved = resolve(recipe, prepared.modality, len(splits.train))
+    folder = claim(out, resolved, facts)
+    if folder.splits.exists():
+        return resolved, folder, replace(load_splits(folder.splits), findings=splits.findings)
+    save_splits(splits, folder.splits)
+    return resolved, folder, splits
 
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-def _keep_splits(folder: RunFolder, splits: Splits) -> Splits:
-    """The run's splits: those it began with, else these, recorded."""
-    if folder.splits.exists():
-        return load_splits(folder.splits)
-    save_splits(splits, folder.splits)
-    return splits
