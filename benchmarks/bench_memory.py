@@ -66,11 +66,26 @@ def generate(path: Path, count: int) -> None:
             archive.writestr(f"{index:06d}.jpg", file.getvalue())
 
 
+def count_decodes() -> list[int]:
+    """A one-element list that grows by one with every call of Image.decode, from any thread."""
+    from selftaught.core.modality import Record, Stored
+    from selftaught.modalities import Image
+
+    calls, lock, decode = [0], threading.Lock(), Image.decode
+
+    def counted(image: Image, record: Record) -> Stored:
+        with lock:
+            calls[0] += 1
+        return decode(image, record)
+
+    Image.decode = counted
+    return calls
+
+
 def measure(options: argparse.Namespace) -> None:
     """Store, then two epochs, with decode calls and memory of each."""
     import torch
 
-    from selftaught.core.modality import Record, Stored
     from selftaught.encoders import ConvNet
     from selftaught.engine.prepare import DataOptions, prepare
     from selftaught.modalities import Image
@@ -80,14 +95,7 @@ def measure(options: argparse.Namespace) -> None:
     from selftaught.runs.folder import RunFolder, read_rows
 
     torch.set_num_threads(ledger.THREADS)
-    calls, lock, decode = [0], threading.Lock(), Image.decode
-
-    def counted(image: Image, record: Record) -> Stored:
-        with lock:
-            calls[0] += 1
-        return decode(image, record)
-
-    Image.decode = counted
+    calls = count_decodes()
     encoder = ConvNet(widths=(8, 8, 8, 8))
     recipe = Recipe(
         modality=Image(size=SIDE, patch=4, canvas=SIDE, channels=3, depth="uint8"),

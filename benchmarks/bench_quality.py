@@ -65,7 +65,7 @@ def measure(options: argparse.Namespace) -> None:
         if options.split == "test":
             asked = prepare(options.test, trained.modality, stores, DataOptions(), quiet=True).store
             queries = _part(asked.ids, "")
-        twin = untrained_twin(trained, store, train, 1000 + options.repeat)
+        twin = untrained_twin(trained, 1000 + options.repeat)
         rows: list[Mapping[str, Any]] = [
             {"metric": "wall clock, files to encoder", "value": whole, "unit": "s"},
             {"metric": "decoding", "value": decoded, "unit": "s"},

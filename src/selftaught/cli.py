@@ -14,7 +14,7 @@ import sys
 import tomllib
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -23,7 +23,7 @@ import click
 from selftaught.core.errors import SelftaughtError, UsageError
 
 VERBS = {
-    "demo": ("selftaught.api:demo", "Run the whole path on bundled pictures and open the report."),
+    "demo": ("selftaught.api:demo", "Run the whole path on bundled pictures and write the report."),
     "pretrain": ("selftaught.pretrain:pretrain", "Train an encoder on unlabelled data."),
     "evaluate": ("selftaught.evaluate:evaluate", "Measure what pretraining gained, beside its controls."),
     "embed": ("selftaught.embed:embed", "Turn records into vectors."),
@@ -138,8 +138,7 @@ def recipe_options() -> list[click.Parameter]:
     for each in fields(Recipe):
         text = each.metadata.get("help", "")
         if each.name in UNIONS:
-            names = ", ".join(sorted(union_members(each.name)))
-            options.append(click.Option([f"--{each.name}"], help=f"{text} ({names})"))
+            options.append(click.Option([f"--{each.name}"], help=f"{text} ({', '.join(plain_names(each.name))})"))
         elif each.name not in ("optimiser", "resolution"):
             default = None if each.default is None else f" [default: {each.default}]"
             options.append(
@@ -154,6 +153,18 @@ def union_members(name: str) -> dict[str, type]:
     from selftaught.recipe import Recipe
 
     return members(get_type_hints(Recipe)[name])
+
+
+def plain_names(union: str) -> list[str]:
+    """The parts that a name alone describes; the others need fields, which a recipe.toml holds."""
+    known = union_members(union)
+    names = [name for name, kind in known.items() if all(has_default(each) for each in fields(kind))]
+    return [*sorted(names), *(["timm:NAME"] if "timm" in known else [])]
+
+
+def has_default(each: Field[Any]) -> bool:
+    """Whether a field of a part may be left out."""
+    return each.default is not MISSING or each.default_factory is not MISSING
 
 
 def build_recipe(given: dict[str, Any]) -> Any:
@@ -186,7 +197,7 @@ def check_named(recipe: Any, key: str) -> None:
     if field and part in UNIONS and getattr(recipe, part) is None:
         raise UsageError(
             f"--set {key}: the {part} is chosen from the data when you do not name one, so it has no fields yet. "
-            f"Name it too: --{part} {'|'.join(union_members(part))}."
+            f"Name it too: --{part} {'|'.join(plain_names(part))}."
         )
 
 
@@ -204,7 +215,7 @@ def named_part(union: str, name: str) -> Any:
 
     known = union_members(union)
     if name.lower() not in known and not (union == "encoder" and name.startswith("timm:")):
-        names = ", ".join(sorted(known))
+        names = ", ".join(plain_names(union))
         raise UsageError(f"--{union} {name} is unknown; there are {names}.{nearest(name, known)}")
     content: dict[str, Any] = {"type": name}
     if union == "encoder" and name.startswith("timm:"):
@@ -293,7 +304,7 @@ def closing(result: Any, given: Mapping[str, Any]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point. Exit codes: 0, 2 usage, 3 data, 4 gate, 130 interrupted."""
     try:
-        door.main(args=arguments, standalone_mode=False)
+        door.main(args=arguments, prog_name="selftaught", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(_say("Interrupted. Repeat the same command to go on where it stopped.", 130))
     except click.exceptions.Exit as leave:

@@ -241,6 +241,7 @@ def test_runs_of_different_recipes_are_not_averaged(run: Path, tmp_path: Path) -
     refused(call("evaluate", run, other, "--labels", "folder"), USAGE, str(other), "only seeds may differ")
 
 
+@pytest.mark.slow
 def test_data_that_changed_since_training_is_refused(ready: Ready, tmp_path: Path, photos: Path) -> None:
     said = pretrain(photos)
     assert said.code == 0, said.err

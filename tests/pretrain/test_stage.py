@@ -15,7 +15,7 @@ from tests.engine.making import HEAD, draw, recipe_of
 
 from selftaught.core.errors import MissingExtra, RunError, UsageError
 from selftaught.pretexts import VICReg
-from selftaught.pretrain import pretrain
+from selftaught.pretrain import pretrain, stage
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, read_rows
 
@@ -34,7 +34,7 @@ def run(data, place: Path, **options):
 def test_a_finished_run_called_again_gives_the_same_report_without_training(data, tmp_path, monkeypatch):
     first = run(data, tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    monkeypatch.setattr("selftaught.pretrain.stage.train", None)
+    monkeypatch.setattr(stage, "train", None)
     assert run(data, tmp_path) == first
     assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
 

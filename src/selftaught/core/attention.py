@@ -35,7 +35,7 @@ def attend(
     """Scaled dot-product attention (Vaswani 2017, eq. 1).
 
     On CPU in bf16 the explicit product, softmax, product is faster than the fused kernel, whose backward dominates
-    (benchmarks/attention.py); everywhere else the fused kernel is used.
+    (benchmarks/bench_attention.py); everywhere else the fused kernel is used.
     """
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=pattern)

@@ -47,7 +47,7 @@ def feature_controls(subject: Subject, parts: Parts) -> dict[str, Contestant]:
     """Untrained twins (as many seeds as runs, three at least) and every classical feature set of the modality."""
     first = subject.encoders[0]
     seeds = max(TWINS, len(subject.encoders))
-    twins = [untrained_twin(first, subject.store, subject.splits.train, 1000 + seed) for seed in range(seeds)]
+    twins = [untrained_twin(first, 1000 + seed) for seed in range(seeds)]
     controls: dict[str, Contestant] = {
         TWIN: [
             (embed_records(twin, subject.store, parts.train), embed_records(twin, subject.store, parts.test))

@@ -71,5 +71,5 @@ def _views(pretrained: Pretrained, store: Store, held: np.ndarray) -> np.ndarray
     seen = []
     for index in range(VIEWS):
         view = pretrained.modality.augment(clean, View(kind="strong"), Rng(seed=0).fold(index))
-        seen.append(pretrained.encode(view).pooled.float().numpy())
+        seen.append(pretrained.encode(view).pooled.float().cpu().numpy())
     return np.stack(seen, 1)

@@ -120,7 +120,8 @@ def block_lines(block: Block, width: int, colour: bool, samples: bool) -> list[s
             return _titled(block.title, table_lines(block, width, colour), block.caption, width)
         case LinePlot():
             table = plot_table(block, SHOWN_POINTS if block.ticks else FEW_POINTS)
-            return _titled(block.title, table_lines(table, width, colour), block.caption, width)
+            caption = f"{table.caption} {block.caption}".strip()
+            return _titled(block.title, table_lines(table, width, colour), caption, width)
         case ScatterMap():
             return _titled(block.title, _map_lines(block, width), block.caption, width)
         case Gallery():

@@ -39,9 +39,10 @@ class Pretrained:
 
     @torch.inference_mode()
     def encode(self, batch: Batch) -> Encoded:
-        """Tokens and pooled vectors, in evaluation mode."""
+        """Tokens and pooled vectors, in evaluation mode, on the encoder's device."""
         self.encoder.eval()
-        return self.encoder.encode(batch)
+        device = next((each.device for each in self.encoder.parameters()), torch.device("cpu"))
+        return self.encoder.encode(batch.to(device))
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes model.safetensors, fitted.safetensors and config.json into `folder`."""

@@ -1,0 +1,89 @@
+"""What the docs tell people to type does run, with a smaller budget."""
+
+import re
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.journeys.photos import call, write_labels, write_photos
+
+pytestmark = pytest.mark.slow
+
+PAGES = ("tutorial.md", "how-to/evaluate.md", "how-to/hand-over.md", "how-to/images.md", "how-to/own-encoder.md",
+         "how-to/resume.md")  # fmt: skip
+BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BUDGET = re.compile(r" --(minutes|epochs) \d+")
+TINY = " --steps 4 --batch 16 --precision fp32 --quiet"
+FIRST = shlex.split("pretrain pictures/ --out runs/first --size xs" + TINY)
+
+
+def blocks(root: Path, page: str) -> list[tuple[str, str]]:
+    return BLOCK.findall((root / "docs" / page).read_text())
+
+
+def smaller(line: str) -> str:
+    """The same command with a budget for a test."""
+    line = BUDGET.sub("", line)
+    if " pretrain " in line:
+        return line + TINY + ("" if "--size" in line else " --size xs")
+    if " evaluate " in line:
+        return line + " --budgets 5 --draws 2 --from-scratch none --quiet"
+    return line
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all that the docs speak of."""
+    labels = write_photos(tmp_path / "pictures", 120)
+    write_photos(tmp_path / "new_pictures", 6)
+    write_labels(tmp_path / "labels.csv", labels)
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for name in labels:
+            archive.write(tmp_path / "pictures" / name, name)
+    rows = [f"pictures/{name},{index // 2}\n" for index, name in enumerate(labels)]
+    (tmp_path / "table.csv").write_text("path,patient\n" + "".join(rows))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_runs_as_it_is_typed(place: Path, root: Path, page: str) -> None:
+    lines = [line for kind, text in blocks(root, page) if kind == "console" for line in text.splitlines()]
+    made: set[str] = set()
+    for line in lines:
+        if not line.startswith("$ selftaught ") or "timm" in line:  # timm weights are the reader's own
+            continue
+        arguments = shlex.split(smaller(line.removeprefix("$ selftaught")))
+        if arguments[0] != "pretrain" and "runs/first" in arguments and not Path("runs/first").exists():
+            assert call(*FIRST).code == 0
+        out = arguments[arguments.index("--out") + 1] if "--out" in arguments else ""
+        if (
+            out and out in made and "--epochs" not in line
+        ):  # two examples that share a name; with --epochs the page resumes
+            arguments[arguments.index("--out") + 1] = f"{out}-again"
+        made.add(out)
+        said = call(*arguments)
+        assert said.code == 0, (line, said.err)
+
+
+@pytest.mark.parametrize("page", ["tutorial.md", "how-to/hand-over.md", "how-to/own-encoder.md", "how-to/evaluate.md"])
+def test_the_python_of_a_page_runs_as_it_is_written(place: Path, root: Path, page: str) -> None:
+    assert call(*FIRST).code == 0
+    script = ""
+    for kind, text in blocks(root, page):
+        if kind == "python" and text.startswith("# mynet.py"):
+            (place / "mynet.py").write_text(text)
+        elif kind == "python":
+            script += text
+    script = script.replace('out="runs/first"', 'out="runs/python"').replace("minutes=5", "steps=4, batch=16")
+    script = script.replace("SelfTaught(minutes=2)", "SelfTaught(steps=4)")
+    if "model.fit(pictures, labels)" in script:
+        script = "from tests.journeys.photos import pictures as draw\npictures, labels = draw(60)\n" + script
+    environment = {"PYTHONPATH": f"{place}:{root}", "PATH": "", "HOME": str(place), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=250, env=environment
+    )
+    assert done.returncode == 0, (script, done.stderr)
