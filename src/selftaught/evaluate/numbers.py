@@ -86,9 +86,7 @@ def _contestants(subject: Subject, train: np.ndarray, test: np.ndarray) -> dict[
     first = subject.encoders[0]
     known, asked = subject.store.rows(train), subject.store.rows(test)
     found = {ENCODER: [pair(each) for each in subject.encoders]}
-    found[TWIN] = [
-        pair(untrained_twin(first, 1000 + seed)) for seed in range(TWINS)
-    ]
+    found[TWIN] = [pair(untrained_twin(first, 1000 + seed)) for seed in range(TWINS)]
     return found | {each.name: [each.features(known, asked)] for each in first.modality.classical()}
 
 
