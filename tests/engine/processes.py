@@ -9,7 +9,7 @@ import torch
 from tests.engine.making import HEAD, Desk, recipe_of
 from tests.toys.queue import QueueContrast
 
-from selftaught.engine.device import open_fabric
+from selftaught.engine.device import close_fabric, open_fabric
 from selftaught.engine.job import Job
 from selftaught.engine.loop import train
 from selftaught.pretexts import MAE, VICReg
@@ -69,5 +69,5 @@ if __name__ == "__main__":
         made = {"folder": RunFolder(place / way)} if fabric.global_rank else {}
         job = job_of(place, name, way, fabric=fabric, **made)
     trained = train(job)
-    fabric.barrier()
+    close_fabric(fabric)
     assert trained.steps == 10, trained

@@ -32,6 +32,13 @@ def open_fabric(strategy: Any = None) -> Fabric:
     return fabric
 
 
+def close_fabric(fabric: Fabric) -> None:
+    """Ends the process group after all processes have come here; gloo aborts when a peer leaves early."""
+    fabric.barrier()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def sharded(ranks: int) -> ModelParallelStrategy:
     """Fabric's FSDP2. The whole step is one unit, so a teacher in the head has the same shards as its encoder."""
 

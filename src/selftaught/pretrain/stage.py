@@ -11,7 +11,7 @@ from selftaught.core.encoder import Encoder
 from selftaught.core.errors import DataError, UsageError
 from selftaught.data.labelling import Given
 from selftaught.data.splits import Splits, load_splits, make_splits, save_splits
-from selftaught.engine.device import open_fabric
+from selftaught.engine.device import close_fabric, open_fabric
 from selftaught.engine.job import Job
 from selftaught.engine.loop import train
 from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare
@@ -85,6 +85,7 @@ def pretrain(
     report = make_report(folder, resolved, ended, prepared, splits, findings)
     if fabric.global_rank == 0:
         _record(folder, report, ended)
+    close_fabric(fabric)
     return report
 
 
