@@ -54,9 +54,8 @@ def pretrain(
     Run again with the same arguments after an interruption, it goes on exactly where it stopped.
     Raises UsageError, DataError, StoreError or RunError, with the remedy, before training starts.
     """
-    recipe, out = recipe or Recipe(), Path(out)
+    recipe, out, begin = recipe or Recipe(), Path(out), None if start is None else starter(start)
     _check(out, recipe, labels)
-    begin = None if start is None else starter(start)
     options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
     say = None if quiet else _say
     fabric = open_fabric()
