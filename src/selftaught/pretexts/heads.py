@@ -6,6 +6,7 @@ Shape letters: B rows, N tokens, D width, P outputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -54,8 +55,8 @@ class TokenDecoder(nn.Module):
         """Predictions (B, M, P) for the tokens `drop`; where `dropped` is False the row has no such token."""
         seen: Float[Tensor, "b n d"] = self.enter(visible.content)
         places = all_tokens.take(drop, dropped)
-        tokens = _with_content(visible, seen).cat(
-            _with_content(places, self.dropped.to(seen.dtype).expand(*drop.shape, -1))
+        tokens = replace(visible, content=seen).cat(
+            replace(places, content=self.dropped.to(seen.dtype).expand(*drop.shape, -1))
         )
         pattern = attention_pattern(tokens.segment, dense=tokens.dense, causal=False)
         x = tokens.content + self.position(tokens.pos).to(seen.dtype)
@@ -63,18 +64,6 @@ class TokenDecoder(nn.Module):
             x = block(x, pattern)
         out: Tensor = self.leave(self.norm(x[:, seen.shape[1] :]))
         return out
-
-
-def _with_content(tokens: Tokens, content: Tensor) -> Tokens:
-    return Tokens(
-        content=content,
-        segment=tokens.segment,
-        pos=tokens.pos,
-        origin=tokens.origin,
-        unit=tokens.unit,
-        axes=tokens.axes,
-        dense=tokens.dense,
-    )
 
 
 def project_views(encoder: Encoder, head: nn.Module, views: Sequence[Batch], *, joint: bool) -> Float[Tensor, "b v p"]:
