@@ -1,27 +1,16 @@
 """The page of a real evaluation in a real browser: drawn, alive, quiet."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.journeys.photos import Ready
-from tests.reports.test_page import DESK, FLAGS, INK, OVERFLOW, PHONE, Visit
+from tests.reports.test_page import DESK, INK, OVERFLOW, PHONE, Visit
 
 from selftaught import evaluate
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
