@@ -13,6 +13,7 @@ so decoding, statistics, timing of kernels, looks and the report are inside; imp
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import tempfile
 import time
@@ -44,6 +45,8 @@ def measure(options: argparse.Namespace) -> None:
     from selftaught.runs.folder import RunFolder
 
     torch.set_num_threads(ledger.THREADS)
+    if options.colours == "chain":
+        importlib.import_module("colour_chain").install()
     recipe = build_recipe({"recipe_file": options.recipe, "changes": options.set})
     with tempfile.TemporaryDirectory() as place:
         out, stores = Path(place) / "run", Path(place) / "stores"
@@ -121,6 +124,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, help="a recipe.toml instead of the library's defaults")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field, as the CLI")
     parser.add_argument("--pictures", type=int, default=1000, help="training pictures per class")
+    parser.add_argument("--colours", choices=("ours", "chain"), default="ours", help="chain: as torchvision's jitter")
     parser.add_argument("--data", help=argparse.SUPPRESS)
     parser.add_argument("--test", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -137,7 +141,9 @@ def main() -> None:
         command += ["--recipe", str(options.recipe)]
     for change in options.set:
         command += ["--set", change]
+    command += ["--colours", options.colours]
     how = ", ".join([f"recipe {options.recipe.name}" if options.recipe else "", *sorted(options.set)]).strip(", ")
+    how += "" if options.colours == "ours" else ", torchvision's colours"
     task = (
         f"CIFAR-10, {10 * options.pictures:,} pictures, 32 px, {options.minutes:g} minutes, scored on {options.split}, "
         f"{how or 'library defaults'}"

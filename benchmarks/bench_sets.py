@@ -5,7 +5,8 @@
 Library defaults. One row per set, contestant and budget; a set that is complete is not measured again, and an
 interrupted run goes on where it stopped. Runs and report pages stay in `--work`, outside the repository. cifar10: the
 first 1,000 train files of each class and all 5,000 test files as given. digits_shift: pretrained and measured on mnist;
-"digits_shift, optdigits" measures the same encoders on the other file, with its labels.
+"digits_shift, optdigits" measures the same encoders on the other file, with its labels. demo: the bundled photos for as
+long as `selftaught demo` trains; its test part was read once, with `--sets demo --seeds 5 --results .../demo.csv`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import ledger
 
 os.environ.update(ledger.environment())
 
+BUNDLED = ledger.ROOT / "src" / "selftaught" / "bundled" / "trash" / "photos.zip"
 COLUMNS = ("set", "contestant", "budget", "labels", "seeds", "draws", "accuracy", "low", "high", "balanced")
 COLUMNS += ("lead", "lead_low", "lead_high", "labels_saved", "labels_saved_low", "labels_saved_high")
 COLUMNS += ("answer", "verdict", "health", "minutes", "recipe")
@@ -40,6 +42,8 @@ def find_task(name: str, work: Path) -> Task:
     if name == "cifar10":
         parts = {"train": ("train", 0, 1000), "test": ("test", 0, 10_000)}
         return Task(ledger.lay_out_cifar(work / "cifar-train-0-1000-test", parts), "folder", split="folder")
+    if name == "demo":
+        return Task(BUNDLED, "folder")
     if name == "digits_shift":
         other = ledger.data_file("digits_shift/optdigits.parquet")
         return Task(ledger.data_file("digits_shift/mnist.parquet"), "label", also=other)
@@ -112,13 +116,14 @@ def main() -> None:
     parser = ledger.options_for(__doc__ or "", "sets.csv")
     parser.add_argument("--sets", default="cifar10,trashnet,magnetic_tile,digits_shift")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--minutes", type=float, default=4.0, help="of pretraining per seed")
+    parser.add_argument("--minutes", type=float, help="of pretraining per seed [default: 4; demo: its own]")
     parser.add_argument("--from-scratch", default="10,all", help="budgets of the supervised control; `none`")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field, as the CLI")
     parser.add_argument("--samples", action="store_true", help="put pictures into the report pages")
     options = parser.parse_args()
     import torch
 
+    from selftaught.api import DEMO_MINUTES
     from selftaught.evaluate import evaluate
 
     torch.set_num_threads(ledger.THREADS)
@@ -134,7 +139,8 @@ def main() -> None:
         if not waiting:
             ledger.say(f"kept: {name}")
             continue
-        runs = pretrain_seeds(name, task, options.work, options.seeds, options.minutes, options.set)
+        minutes = options.minutes or (DEMO_MINUTES if name == "demo" else 4.0)
+        runs = pretrain_seeds(name, task, options.work, options.seeds, minutes, options.set)
         for title, other in waiting:
             report = evaluate(
                 *runs,

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import re
 import shlex
+import signal
 import sys
 import tomllib
 import types
@@ -303,10 +304,12 @@ def closing(result: Any, given: Mapping[str, Any]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point. Exit codes: 0, 2 usage, 3 data, 4 gate, 130 interrupted."""
+    before = signal.signal(signal.SIGTERM, _terminate)  # the loop has its own, which finishes the step first
     try:
         door.main(args=arguments, prog_name="selftaught", standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(_say("Interrupted. Repeat the same command to go on where it stopped.", 130))
+    except click.exceptions.Abort as stop:
+        why = str(stop.__cause__ or "") or "Ctrl-C"
+        sys.exit(_say(f"Interrupted ({why}). Repeat the same command to go on where it stopped.", 130))
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as problem:
@@ -314,9 +317,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(problem.exit_code)
     except SelftaughtError as problem:
         sys.exit(_say(f"Error: {problem}", problem.exit_code))
-    except KeyboardInterrupt as stop:
-        why = str(stop) or "Ctrl-C"
-        sys.exit(_say(f"Interrupted ({why}). Repeat the same command to go on where it stopped.", 130))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: types.FrameType | None) -> None:
+    raise KeyboardInterrupt("SIGTERM")
 
 
 def _say(text: str, code: int) -> int:

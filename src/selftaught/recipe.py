@@ -6,7 +6,7 @@ import math
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tomli_w
 
@@ -137,6 +137,7 @@ def resolve(recipe: Recipe, modality: AnyModality, records: int) -> Recipe:
         modality.offers | (frozenset({"label"}) if isinstance(recipe.pretext, Supervised) else frozenset()),
         encoder.can,
         (modality.name, type(encoder).__name__.lower()),
+        get_args(AnyEncoder),
     )
     minutes = recipe.minutes if (recipe.epochs or recipe.steps or recipe.minutes) else 5.0
     resolution = recipe.resolution if recipe.resolution is not None else default_resolution(encoder)

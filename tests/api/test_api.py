@@ -136,11 +136,11 @@ def test_the_matrix_of_parts_says_what_check_pair_says() -> None:
             pretext = members(AnyPretext)[name.lower()]()
             offers = modalities[modality].offers | {"label"}
             if cell == "yes":
-                check_pair(pretext, offers, encoders[encoder].can, (modality, encoder))
+                check_pair(pretext, offers, encoders[encoder].can, (modality, encoder), encoders.values())
                 continue
             assert cell.startswith("needs "), (name, column, cell)
             with pytest.raises(IllegalPair, match=r"Use the encoder .*Transformer"):
-                check_pair(pretext, offers, encoders[encoder].can, (modality, encoder))
+                check_pair(pretext, offers, encoders[encoder].can, (modality, encoder), encoders.values())
 
 
 def test_doctor_names_versions_and_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,10 +68,10 @@ def test_an_illegal_pair_is_refused_with_reason_and_names_and_a_legal_one_is_not
     lacking = missing(pretext.needs, offers(sample), encoder.can)
     names = (sample.modality.name, encoder.__name__)
     if not lacking:
-        assert check_pair(pretext, offers(sample), encoder.can, names) is None
+        assert check_pair(pretext, offers(sample), encoder.can, names, get_args(AnyEncoder)) is None
         return
     with pytest.raises(IllegalPair) as refusal:
-        check_pair(pretext, offers(sample), encoder.can, names)
+        check_pair(pretext, offers(sample), encoder.can, names, get_args(AnyEncoder))
     said = str(refusal.value)
     assert all(word in said for word in (type(pretext).__name__, *names, *lacking))
 

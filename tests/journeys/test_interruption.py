@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.journeys.photos import Ready, pictures
+from tests.journeys.photos import QUICK, Ready, pictures
 
 pytestmark = pytest.mark.slow
 
@@ -23,13 +23,15 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def interrupt_when(process: subprocess.Popen[str], folder: Path, pattern: str) -> str:
-    """Send Ctrl-C once a file is there; return what was said."""
+def interrupt_when(
+    process: subprocess.Popen[str], folder: Path, pattern: str, sent: signal.Signals = signal.SIGINT
+) -> str:
+    """Send Ctrl-C or another signal once a file is there; return what was said."""
     for _ in range(1200):
         if any(folder.glob(pattern)) or process.poll() is not None:
             break
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, sent)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
     assert out == ""
@@ -62,6 +64,16 @@ def test_an_evaluation_that_is_interrupted_keeps_the_run_and_goes_on_with_its_co
     assert "supervised from scratch" in out
     assert (control / "losses.csv").read_text().startswith(first)
     assert not list(run.rglob("*.part"))
+
+
+def test_a_training_that_is_ended_while_it_decodes_says_so_and_goes_on(tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", pictures(3000)[0])
+    arguments = ("pretrain", tmp_path / "many.npy", "--out", tmp_path / "run", *QUICK)
+    said = interrupt_when(start(*arguments), tmp_path, "stores", signal.SIGTERM)
+    assert "Interrupted (SIGTERM)" in said
+    process = start(*arguments)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
 
 
 def test_an_embedding_that_is_interrupted_leaves_no_half_file(ready: Ready, tmp_path: Path) -> None:

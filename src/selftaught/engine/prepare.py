@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.core.config import fingerprint, to_dict
+from selftaught.core.config import fingerprint, override, to_dict
 from selftaught.core.modality import Fitted, Rows
 from selftaught.data.build import build_store
 from selftaught.data.findings import Finding
@@ -39,13 +39,15 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """How data is read: which column or file holds labels, groups, given splits, the records, their ids."""
+    """How data is read: which column or file holds labels, groups, given splits, the records, their ids;
+    store: "decoded" or "encoded", for modalities that can keep records either way."""
 
     labels: Given = None
     group: Given = None
     split: Given = None
     column: str | None = None
     id_column: str | None = None
+    store: str | None = None
 
     def stated(self) -> Mapping[str, Any]:
         """The options as JSON; values given as arrays are named by their digest."""
@@ -83,6 +85,8 @@ def prepare(
         id_column=options.id_column,
     )
     resolved = recognise(source.records, modality)
+    if options.store is not None:
+        resolved = override(resolved, "store", options.store)
     describe = to_dict(resolved)
     folder = stores / f"{resolved.name}-{fingerprint([describe, _name(data, source)])}"
     store = build_store(

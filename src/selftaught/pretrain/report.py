@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from selftaught.core.errors import RunError
-from selftaught.data.findings import Finding as DataFinding
 from selftaught.data.splits import Splits
 from selftaught.engine.job import Trained
 from selftaught.engine.prepare import Prepared
@@ -123,9 +121,9 @@ class PretrainReport(Report):
         )
         return (
             Section(title="Run", blocks=(Facts(rows=facts),)),
-            Section(title="Training", blocks=training_plots(self.losses, self.watched)),
+            Section(title="Training", blocks=training_plots(self.losses, self.watched), brief=()),
             Section(title="Data findings", blocks=(Findings(items=self.findings),)),
-            Section(title="Recipe", blocks=(Code(code=self.recipe, title="recipe.toml", language="toml"),)),
+            Section(title="Recipe", blocks=(Code(code=self.recipe, title="recipe.toml", language="toml"),), brief=()),
         )
 
 
@@ -135,7 +133,6 @@ def make_report(
     ended: Ended,
     prepared: Prepared,
     splits: Splits,
-    findings: Sequence[DataFinding],
 ) -> PretrainReport:
     """The report of a finished training."""
     return PretrainReport(
@@ -156,5 +153,5 @@ def make_report(
         recipe_hash=recipe.hash,
         losses=tuple(read_rows(folder.losses)),
         watched=tuple(read_rows(folder.health)),
-        findings=shown_findings(findings),
+        findings=shown_findings((*prepared.findings, *splits.findings)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from selftaught.core.encoder import Encoder
 from selftaught.core.errors import DataError, UsageError
@@ -34,7 +34,7 @@ SPLIT_SEED = 0
 def pretrain(
     data: Annotated[Any, "folder, archive, table or array of records"],
     *,
-    out: Annotated[Path, "run folder to make, or to go on with"] = Path("runs/pretrain"),
+    out: Annotated[Path | str, "run folder to make, or to go on with"] = Path("runs/pretrain"),
     recipe: Recipe | None = None,
     labels: Annotated[
         Given, "`folder`, a column, or a file keyed by id; only watched and split by, never trained on"
@@ -44,7 +44,8 @@ def pretrain(
     column: Annotated[str | None, "column that holds the records"] = None,
     id_column: Annotated[str | None, "column that names the records"] = None,
     start: Annotated[str | None, "run folder or state dict to start from"] = None,
-    stores: Annotated[Path | None, "folder of decoded stores (default: beside the run folder)"] = None,
+    stores: Annotated[Path | str | None, "folder of decoded stores (default: beside the run folder)"] = None,
+    store: Annotated[Literal["decoded", "encoded"] | None, "keep pictures decoded, or as their files' bytes"] = None,
     encoder: Encoder | None = None,
     tensorboard: Annotated[bool, "write curves for TensorBoard too, into tensorboard/ of the run folder"] = False,
     quiet: Annotated[bool, "no progress bars"] = False,
@@ -54,17 +55,16 @@ def pretrain(
     Run again with the same arguments after an interruption, it goes on exactly where it stopped.
     Raises UsageError, DataError, StoreError or RunError, with the remedy, before training starts.
     """
-    recipe, out, begin = recipe or Recipe(), Path(out), None if start is None else starter(start)
-    _check(out, recipe, labels)
-    options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
-    say = None if quiet else _say
-    fabric = open_fabric()
+    recipe, place, begin = recipe or Recipe(), Path(out), None if start is None else starter(start)
+    _check(place, recipe, labels)
+    options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column, store=store)
+    stores = Path(stores or place.parent / "stores")
+    say, fabric = None if quiet else _say, open_fabric()
     with fabric.rank_zero_first():  # the others find the store and the run folder made
-        prepared = prepare(data, recipe.modality, Path(stores or out.parent / "stores"), options, quiet=quiet, say=say)
-        resolved, folder, splits = _claim(out, recipe, prepared, _facts(data, prepared, options, start))
-    findings = (*prepared.findings, *splits.findings)
+        prepared = prepare(data, recipe.modality, stores, options, quiet=quiet, say=say)
+        resolved, folder, splits = _claim(place, recipe, prepared, _facts(data, prepared, options, start))
     if folder.complete:
-        return make_report(folder, resolved, Ended.read(folder.manifest), prepared, splits, findings)
+        return make_report(folder, resolved, Ended.read(folder.manifest), prepared, splits)
     job = Job(
         recipe=resolved,
         store=prepared.store,
@@ -81,7 +81,7 @@ def pretrain(
         fabric=fabric,
     )
     ended = Ended.of(train(job), resolved)
-    report = make_report(folder, resolved, ended, prepared, splits, findings)
+    report = make_report(folder, resolved, ended, prepared, splits)
     if fabric.global_rank == 0:
         _record(folder, report, ended)
     close_fabric(fabric)

@@ -28,12 +28,13 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except (OSError, SafetensorError) as problem:
-        temporary.unlink(missing_ok=True)
         why = getattr(problem, "strerror", None) or problem
         raise RunError(
             f"{path} cannot be written: {why}. Nothing was lost; free space or choose another --out, then repeat the "
             f"same command."
         ) from problem
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

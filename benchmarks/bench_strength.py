@@ -1,0 +1,86 @@
+"""One strength for probes with fewer than four labels a class: accuracy of every candidate on validation parts.
+
+    SELFTAUGHT_DATA=... .venv/bin/python benchmarks/bench_strength.py
+
+Cross-validation cannot choose there, so `probes/protocol.FIXED_STRENGTH` is one number for all data. For each set: the
+features of a short pretraining, of its untrained twin and of the classical controls; 20 draws of 1 and of 2 labels a
+class; scored on the validation part. The test part is never read.
+"""
+
+from __future__ import annotations
+
+import os
+
+import ledger
+
+os.environ.update(ledger.environment())
+
+COLUMNS = ("set", "features", "labels", "strength", "accuracy", "draws")
+BUDGETS = (1, 2)
+STRENGTHS = tuple(10.0**power for power in range(-5, 3))
+
+
+def main() -> None:
+    parser = ledger.options_for(__doc__ or "", "strength.csv")
+    parser.add_argument("--sets", default="cifar10,trashnet,magnetic_tile,digits_shift")
+    parser.add_argument("--minutes", type=float, default=1.0, help="of pretraining per set")
+    parser.add_argument("--draws", type=int, default=20)
+    options = parser.parse_args()
+    import torch
+    from bench_sets import find_task, pretrain_seeds
+
+    torch.set_num_threads(ledger.THREADS)
+    book = ledger.Ledger(
+        options.results, COLUMNS, ("set", "features", "labels", "strength"), keep=options.keep, fresh=options.fresh
+    )
+    for name in options.sets.split(","):
+        if book.has(set=name):
+            continue
+        task = find_task(name, options.work)
+        run = pretrain_seeds(name, task, options.work, 1, options.minutes, [])[0]
+        for row in measure(name, run, options.draws):
+            book.add(row)
+
+
+def measure(name: str, run, draws: int) -> list[dict[str, object]]:
+    """Mean accuracy over the draws for every kind of features, budget and strength."""
+    import numpy as np
+
+    from selftaught.data.labelling import Given
+    from selftaught.engine.embedding import embed_records, untrained_twin
+    from selftaught.engine.prepare import DataOptions
+    from selftaught.evaluate.controls import labelled_parts
+    from selftaught.evaluate.subject import open_subject
+    from selftaught.probes.budgets import nested_budgets
+    from selftaught.probes.linear import fit_logistic_grid, predict
+
+    nothing: Given = None
+    subject = open_subject([run], None, DataOptions(labels=nothing), None, True)
+    parts = labelled_parts(subject, subject.labelling)
+    known, asked = parts.codes[parts.train], parts.codes[parts.validation]
+    own = subject.encoders[0]
+    kinds = {
+        kind: [embed_records(encoder, subject.store, part) for part in (parts.train, parts.validation)]
+        for kind, encoder in (("encoder", own), ("untrained twin", untrained_twin(own, 1000)))
+    }
+    rows = [subject.store.rows(part) for part in (parts.train, parts.validation)]
+    kinds |= {classical.name: classical.features(*rows) for classical in own.modality.classical()}
+    found = []
+    for kind, (train, validation) in kinds.items():
+        budgets = nested_budgets(known, BUDGETS, draws)
+        for count in BUDGETS:
+            sets = [budget.rows for budget in budgets.at(count)]
+            fits = fit_logistic_grid(train, known, sets, STRENGTHS)
+            right = np.mean([(predict(fit, validation) == asked).mean(1) for fit in fits], 0)
+            row = {"set": name, "features": kind, "labels": count, "draws": len(sets)}
+            found += [
+                row | {"strength": f"{strength:g}", "accuracy": float(each)}
+                for strength, each in zip(STRENGTHS, right, strict=True)
+            ]
+        best = [f"{each['strength']}: {each['accuracy']:.3f}" for each in found[-len(STRENGTHS) :]]
+        ledger.say(f"{name}, {kind}, {BUDGETS[-1]} labels: {', '.join(best)}")
+    return found
+
+
+if __name__ == "__main__":
+    main()
