@@ -1,55 +1,66 @@
-"""The plan: decided before step 1, on record, never timed again, and shortened only where the machine is slow."""
+"""The plan: decided before step 1, on record, never timed again, revised only where the machine changes its pace."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from tests.engine.making import Desk, recipe_of
 
 from selftaught.core.errors import UsageError
 from selftaught.engine import calibrate, loop
-from selftaught.engine.calibrate import Plan, revise, seconds_per_step
+from selftaught.engine.calibrate import Plan, revise, seconds_between, seconds_per_step
 from selftaught.engine.loop import train
 from selftaught.engine.state import read_plan, save_plan
 from selftaught.pretexts import MAE
 from selftaught.runs.folder import read_rows
 
-PLAN = Plan(steps=100, precision="fp32")
+PLAN = Plan(steps=100, precision="fp32", budget=60.0)
+STEADY = ((1.0, 1.0),)
 
 
-def test_a_plan_that_fits_is_kept():
-    assert revise(PLAN, position=50, elapsed=30.0, budget=60.0) == PLAN
+def test_a_plan_that_fits_within_three_per_cent_is_kept():
+    assert revise(PLAN, position=50, elapsed=30.0, stages=STEADY) == PLAN
+    assert revise(PLAN, position=49, elapsed=30.0, stages=STEADY) == PLAN
 
 
-def test_a_slow_machine_shortens_the_plan_to_what_is_left():
-    revised = revise(PLAN, position=20, elapsed=30.0, budget=60.0)
-    assert revised.revisions == ((20, 40),)
-    assert [revised.steps_at(position) for position in (0, 19, 20, 40)] == [100, 100, 40, 40]
+def test_a_slow_machine_shortens_the_plan_and_a_fast_one_lengthens_it():
+    slow = revise(PLAN, position=20, elapsed=30.0, stages=STEADY)
+    assert slow.revisions == ((20, 40),)
+    assert [slow.steps_at(position) for position in (0, 19, 20, 40)] == [100, 100, 40, 40]
+    assert revise(PLAN, position=80, elapsed=30.0, stages=STEADY).revisions == ((80, 160),)
 
 
-def test_a_tenth_over_the_budget_is_let_pass():
-    assert revise(PLAN, position=48, elapsed=30.0, budget=60.0) == PLAN
+def test_what_is_left_is_reckoned_by_the_stages_still_to_come():
+    stages, plan = ((0.5, 0.5), (1.0, 1.0)), Plan(steps=100, precision="fp32", seconds=(0.2, 1.0), budget=60.0)
+    assert revise(plan, position=50, elapsed=10.0, stages=stages) == plan
+    slow = revise(plan, position=50, elapsed=20.0, stages=stages).steps_at(50)
+    # Twice as slow as timed: 40 seconds pay for 20 more steps of the second stage.
+    assert slow == 70
+    assert seconds_between(plan, stages, 100, 25, 75) == pytest.approx(25 * 0.2 + 25 * 1.0)
 
 
-def test_nothing_is_revised_before_a_seventh_of_the_budget():
-    assert revise(PLAN, position=5, elapsed=8.0, budget=60.0) == PLAN
-    assert revise(PLAN, position=5, elapsed=9.0, budget=60.0) != PLAN
-
-
-def test_a_plan_is_revised_three_times_at_most():
-    plan = PLAN
-    for position, elapsed in ((10, 10.0), (15, 20.0), (18, 30.0), (19, 50.0), (20, 58.0)):
-        plan = revise(plan, position, elapsed, 60.0)
-    assert [since for since, _ in plan.revisions] == [10, 15, 18]
-    assert plan.steps_at(20) > 20
+def test_a_plan_is_revised_once_per_tenth_of_the_budget():
+    assert revise(PLAN, position=5, elapsed=5.0, stages=STEADY) == PLAN
+    plan = revise(PLAN, position=5, elapsed=6.0, stages=STEADY)
+    assert plan.revisions == ((5, 50),)
+    assert revise(plan, position=6, elapsed=11.0, stages=STEADY) == plan
+    for position in range(10, 60):
+        plan = revise(plan, position, elapsed=59.0, stages=STEADY)
+    assert len(plan.revisions) <= 9
 
 
 def test_an_overrun_budget_ends_at_the_next_step():
-    assert revise(PLAN, position=20, elapsed=70.0, budget=60.0).steps_at(20) == 21
+    assert revise(PLAN, position=20, elapsed=70.0, stages=STEADY).steps_at(20) == 21
+
+
+def test_a_number_of_steps_is_never_revised():
+    plan = replace(PLAN, budget=0.0)
+    assert revise(plan, position=20, elapsed=70.0, stages=STEADY) == plan
 
 
 def test_a_resumed_run_repeats_the_revisions_on_record():
-    plan = Plan(steps=100, precision="fp32", revisions=((20, 40),))
-    assert revise(plan, position=15, elapsed=59.0, budget=60.0) == plan
+    plan = replace(PLAN, revisions=((20, 40),))
+    assert revise(plan, position=15, elapsed=59.0, stages=STEADY) == plan
     assert [plan.steps_at(position) for position in (15, 20)] == [100, 40]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,18 +24,22 @@ from selftaught.engine.optimisers import build_optimiser
 from selftaught.engine.step import Step, Work
 from selftaught.recipe import Recipe
 
+Stages = Sequence[tuple[float, float]]
+"""(view size, until this progress) pairs, as in `Recipe.resolution`."""
+WHOLE: Stages = ((1.0, 1.0),)
 MakeViews = Callable[[float], Sequence[Batch]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What was decided by timing. seconds: of one step per stage of the resolution schedule; products: map sides at
-    which a layer runs as a matrix product; revisions: (position, steps) where a slow machine forced a shorter run, so
-    that the run can be repeated exactly."""
+    """What was decided by timing. seconds: of one step per stage of the resolution schedule; budget: seconds for all
+    steps, 0 where their number was given; products: map sides at which a layer runs as a matrix product; revisions:
+    (position, steps) where the machine changed its pace, so that the run can be repeated exactly."""
 
     steps: int
     precision: str
     seconds: tuple[float, ...] = ()
+    budget: float = 0.0
     products: dict[str, tuple[int, ...]] = field(default_factory=dict)
     revisions: tuple[tuple[int, int], ...] = ()
 
@@ -50,7 +55,7 @@ def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch
     A number of steps in fp32 leaves nothing to choose: kernels then stay plain, and `untimed` skips the clock.
     """
     began = time.perf_counter()
-    stages = recipe.resolution or ((1.0, 1.0),)
+    stages = recipe.resolution or WHOLE
     fixed = recipe.steps or (max(1, round(recipe.epochs * steps_per_epoch)) if recipe.epochs is not None else None)
     plain = fixed is not None and recipe.precision == "fp32"
     if fixed is not None and plain and untimed:
@@ -67,14 +72,13 @@ def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch
         return plan
     budget = 60 * (recipe.minutes or 0.0)
     # Timing on a busy machine may take long; it must not eat the training.
-    budget -= min(time.perf_counter() - began, 0.2 * budget)
-    return replace(plan, steps=max(1, int(0.97 * max(0.0, budget) / seconds_per_step(plan, recipe))))
+    budget = 0.97 * (budget - min(time.perf_counter() - began, 0.2 * budget))
+    return replace(plan, budget=budget, steps=max(1, int(budget / seconds_per_step(plan, recipe))))
 
 
 def seconds_per_step(plan: Plan, recipe: Recipe) -> float:
     """The mean over the stages of the resolution schedule; 0 where nothing was timed."""
-    shares = _shares(recipe.resolution or ((1.0, 1.0),))
-    return sum(share * second for share, second in zip(shares, plan.seconds, strict=True)) if plan.seconds else 0.0
+    return seconds_between(plan, recipe.resolution or WHOLE, 1, 0, 1) if plan.seconds else 0.0
 
 
 def choose_precision(step: Step, views: Sequence[Batch]) -> str:
@@ -95,26 +99,34 @@ def time_whole(
     return sorted(taken[1:])[1]
 
 
-def revise(plan: Plan, position: int, elapsed: float, budget: float) -> Plan:
-    """The plan, with fewer steps when they would overrun the budget by more than a tenth (both in seconds).
+def revise(plan: Plan, position: int, elapsed: float, stages: Stages) -> Plan:
+    """The plan with as many steps as fit what is left of its budget, where they would miss it by more than 3 %.
 
-    At most three times, each after a further seventh of the budget: machines that are shared slow down and recover.
+    At most once per tenth of the budget (elapsed, in seconds of training): machines that are shared slow down and
+    recover.
     """
-    steps = plan.steps_at(position)
-    done = len(plan.revisions)
-    if done == 3 or elapsed < (done + 1) * budget / 7 or position < 2 or position >= steps:
+    steps, done = plan.steps_at(position), len(plan.revisions)
+    if not plan.budget or done == 9 or elapsed < (done + 1) * plan.budget / 10 or not 2 <= position < steps:
         return plan
     if plan.revisions and position <= plan.revisions[-1][0]:
         return plan  # a resumed run repeats what was decided
-    left = (budget - elapsed) * position / elapsed
-    if steps - position <= 1.1 * left:
+    pace = elapsed / seconds_between(plan, stages, steps, 0, position)
+    left = plan.budget - elapsed
+    if abs(pace * seconds_between(plan, stages, steps, position, steps) - left) <= 0.03 * plan.budget:
         return plan
-    return replace(plan, revisions=(*plan.revisions, (position, max(position + 1, position + int(left)))))
+    fitting = range(position + 1, 10 * steps)
+    count = bisect_right(fitting, left, key=lambda total: pace * seconds_between(plan, stages, total, position, total))
+    return replace(plan, revisions=(*plan.revisions, (position, max(position + 1, position + count))))
 
 
-def _shares(stages: Sequence[tuple[float, float]]) -> list[float]:
+def seconds_between(plan: Plan, stages: Stages, steps: int, first: int, last: int) -> float:
+    """What the steps from `first` to `last` of `steps` take by the plan's timing; 1 each where nothing was timed."""
+    seconds = plan.seconds or (1.0,) * len(stages)
     ends = [0.0, *(end for _, end in stages)]
-    return [after - before for before, after in itertools.pairwise(ends)]
+    return sum(
+        second * max(0.0, min(last, end * steps) - max(first, start * steps))
+        for second, (start, end) in zip(seconds, itertools.pairwise(ends), strict=True)
+    )
 
 
 def time_step(

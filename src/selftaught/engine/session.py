@@ -24,7 +24,7 @@ from selftaught.core.modality import Rows
 from selftaught.core.pretext import Clock, Gather, Outcome, flatten_plan
 from selftaught.core.rng import Rng
 from selftaught.data.sampler import Position, Sampler
-from selftaught.engine.calibrate import Plan, revise
+from selftaught.engine.calibrate import WHOLE, Plan, revise
 from selftaught.engine.device import whole
 from selftaught.engine.embedding import embed_records
 from selftaught.engine.health import Health, judge
@@ -74,11 +74,11 @@ class Session:
         return self.position >= self.steps or self.verdict is not None
 
     def keep_to_budget(self) -> None:
-        """Shortens the plan, on record, when the machine turns out slower than it was at the start."""
-        minutes = self.job.recipe.minutes
-        if minutes is None or self.position % 5:
+        """Changes the number of steps, on record, when the machine turns out slower or faster than it was before."""
+        if not self.plan.budget or self.position % 5:
             return
-        revised = self.fabric.broadcast(revise(self.plan, self.position, self.elapsed(), 60 * minutes))
+        stages = self.job.recipe.resolution or WHOLE
+        revised = self.fabric.broadcast(revise(self.plan, self.position, self.elapsed(), stages))
         if revised != self.plan:
             self.plan = revised
             if self.fabric.global_rank == 0:
@@ -158,14 +158,20 @@ class Session:
         clip = self.job.recipe.optimiser.clip
         norm = math.nan
         if clip or self._logs(self.position + 1):
-            limit = clip or float("inf")
-            found = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=limit, error_if_nonfinite=False)
+            found = self._clip(clip or math.inf) if clip or self.spare is not None else self._gradient_norm()
             norm = float(found) if found is not None else norm
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         if self.average:
             self._update_average()
         return norm
+
+    def _clip(self, limit: float) -> Tensor | None:
+        return self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=limit, error_if_nonfinite=False)
+
+    def _gradient_norm(self) -> Tensor:
+        gradients = [each.grad for each in self.step.parameters() if each.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
 
     def log(self, outcome: Outcome, norm: float, waited: float) -> None:
         """One row of losses.csv at the logged steps; a loss that is no number ends the run."""
