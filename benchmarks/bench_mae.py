@@ -35,6 +35,7 @@ def measure_ours(options: argparse.Namespace) -> None:
     from selftaught.core.rng import Rng
     from selftaught.core.targets import Continuous
     from selftaught.encoders import Transformer
+    from selftaught.engine.device import keep_memory
     from selftaught.engine.feed import make_views
     from selftaught.engine.optimisers import build_optimiser
     from selftaught.engine.step import Step, Work
@@ -44,6 +45,7 @@ def measure_ours(options: argparse.Namespace) -> None:
     from selftaught.recipe import Optimiser
 
     torch.set_num_threads(ledger.THREADS)
+    keep_memory()  # as every training does
     torch.manual_seed(options.repeat)
     image = Image(size=224, patch=16, canvas=224, channels=3, depth="uint8")
     pixels = torch.randint(0, 256, (options.batch, 3, 224, 224), dtype=torch.uint8)
