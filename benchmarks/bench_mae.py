@@ -15,7 +15,6 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 import ledger
@@ -52,9 +51,9 @@ def measure_ours(options: argparse.Namespace) -> None:
     sides = torch.full((options.batch, 2), 224, dtype=torch.int32)
     rows = Rows(fields={"pixels": pixels, "side": sides}, record=torch.arange(options.batch))
     fitted = image.fit([rows])
-    width, depth, heads = sizes(options.encoder)
     wide, deep, many = sizes(options.decoder)
     pretext = MAE(drop=0.75, width=wide, depth=deep, heads=many)
+    width, depth, heads = sizes(options.encoder)
     encoder = Transformer(width=width, depth=depth, heads=heads).build(image, fitted)
     spec = Spec(records=len(pixels), dim=width, axes=image.axes, outputs=768, steps=100, batch=len(pixels))
     step = Step(encoder, pretext.build(encoder, spec), pretext).train()
@@ -66,14 +65,12 @@ def measure_ours(options: argparse.Namespace) -> None:
 
     still = views(0)[0]
 
-    def with_target() -> Sequence[Batch]:
-        return [replace(still, target=Continuous(values=patches(still.x, 16), valid=still.valid))]
-
     def seconds(draw: bool) -> float:
         taken = []
         for index in range(options.steps + SKIP):
             start = time.perf_counter()
-            shown = views(index) if draw else with_target()
+            target = Continuous(values=patches(still.x, 16), valid=still.valid)
+            shown = views(index) if draw else [replace(still, target=target)]
             step(Work(shown, Clock(step=index, steps=100), Rng(seed=0, epoch=index), gather_nothing)).backward()
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
