@@ -48,8 +48,8 @@ def measure_ours(options: argparse.Namespace) -> None:
     torch.manual_seed(options.repeat)
     image = Image(size=224, patch=16, canvas=224, channels=3, depth="uint8")
     pixels = torch.randint(0, 256, (options.batch, 3, 224, 224), dtype=torch.uint8)
-    sides = torch.full((options.batch, 2), 224, dtype=torch.int32)
-    rows = Rows(fields={"pixels": pixels, "side": sides}, record=torch.arange(options.batch))
+    fields = {"pixels": pixels, "side": torch.full((options.batch, 2), 224, dtype=torch.int32)}
+    rows = Rows(fields=fields, record=torch.arange(options.batch))
     fitted = image.fit([rows])
     wide, deep, many = sizes(options.decoder)
     pretext = MAE(drop=0.75, width=wide, depth=deep, heads=many)
@@ -77,10 +77,8 @@ def measure_ours(options: argparse.Namespace) -> None:
             taken.append(time.perf_counter() - start)
         return statistics.median(taken[SKIP:])
 
-    found = [
-        {"metric": name, "value": options.batch / seconds(draw), "unit": "img/s"}
-        for name, draw in (("training step", False), ("views and step", True))
-    ]
+    rates = {"training step": options.batch / seconds(False), "views and step": options.batch / seconds(True)}
+    found = [{"metric": name, "value": rate, "unit": "img/s"} for name, rate in rates.items()]
     ledger.answer(found, ("selftaught",))
 
 
