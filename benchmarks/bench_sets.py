@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--sets", default="cifar10,trashnet,magnetic_tile,digits_shift")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--minutes", type=float, help="of pretraining per seed [default: 4; demo: its own]")
-    parser.add_argument("--from-scratch", default="10,all", help="budgets of the supervised control; `none`")
+    parser.add_argument("--from-scratch", default="10,20,50,all", help="budgets of the supervised control; `none`")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field, as the CLI")
     parser.add_argument("--samples", action="store_true", help="put pictures into the report pages")
     options = parser.parse_args()

@@ -32,7 +32,7 @@ from selftaught.reports.blocks import Facts, Section, Table, Verdict
 from selftaught.reports.report import Report
 from selftaught.runs.encoder import Pretrained, load_pretrained
 
-DEMO_MINUTES = 1.75
+DEMO_MINUTES = 1.5
 EXTRAS = {"timm": "timm", "tensorboard": "tensorboard", "onnx": "onnx", "onnxruntime": "onnx", "pandas": "pandas"}
 
 

@@ -54,6 +54,12 @@ def test_fewer_than_three_seeds_are_called_underpowered(seeds: int, warned: bool
     assert ("Underpowered" in " ".join(decide(curve({10: WIN}, seeds=seeds)).sentences)) is warned
 
 
+def test_a_gain_where_no_network_was_trained_from_scratch_is_said_to_lack_that_control() -> None:
+    text = " ".join(decide(curve({5: WIN, 10: WIN, None: TIE})).sentences)
+    assert "Supervised from scratch was not trained at 5 and 10 labels a class" in text
+    assert "not trained" not in " ".join(decide(curve({10: TIE})).sentences)
+
+
 def test_budgets_in_words() -> None:
     assert words([1]) == "1 label a class"
     assert words([None]) == "all labels"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from selftaught.evaluate.scores import TWIN
+from selftaught.evaluate.scores import SCRATCH, TWIN
 from selftaught.probes.curve import Curve, Point
 
 Answer = Literal["pretrain", "pretrain with few labels", "no clear winner", "do not pretrain"]
@@ -43,6 +43,10 @@ def decide(curve: Curve) -> Decision:
     if shown:
         pick = min(shown, key=lambda point: abs((point.per_class or 10**9) - 10))
         sentences.append(_rival_sentence(curve, pick))
+    trained = {point.per_class for point in curve.points if point.name == SCRATCH}
+    untried = [size for size in better if size not in trained]
+    if untried:
+        sentences.append(f"Supervised from scratch was not trained at {words(untried)}; --from-scratch says where.")
     if min((point.seeds for point in curve.points if point.name == curve.encoder), default=0) < SEEDS:
         sentences.append(UNDERPOWERED)
     names = sorted({best.name for best in curve.best_controls if best.per_class in worse})

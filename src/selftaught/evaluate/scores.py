@@ -10,6 +10,7 @@ from selftaught.reports.blocks import Estimate
 
 ENCODER = "encoder"
 TWIN = "untrained twin"
+SCRATCH = "supervised from scratch"
 
 
 @dataclass(frozen=True, kw_only=True)

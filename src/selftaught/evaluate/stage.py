@@ -26,7 +26,7 @@ from selftaught.evaluate.decide import decide
 from selftaught.evaluate.look import draw_map, find_neighbours
 from selftaught.evaluate.numbers import score_numbers
 from selftaught.evaluate.report import EvaluateReport, Facts, evaluate_command, open_facts
-from selftaught.evaluate.scores import ENCODER, score_rows
+from selftaught.evaluate.scores import ENCODER, SCRATCH, score_rows
 from selftaught.evaluate.subject import Subject, open_subject
 from selftaught.probes.budgets import Budgets, nested_budgets
 from selftaught.probes.curve import Contestant, label_efficiency
@@ -47,7 +47,7 @@ def evaluate(
     draws: Annotated[int, "random label sets per budget"] = 5,
     from_scratch: Annotated[
         tuple[int | str, ...], "budgets at which the supervised control is trained; `none` leaves it out"
-    ] = (10, "all"),
+    ] = (10, 20, 50, "all"),
     from_scratch_draws: Annotated[int, "label sets per budget of the supervised control"] = 1,
     gate: Annotated[float | None, "exit with code 4 when the accuracy at the largest budget is below this"] = None,
     no_samples: Annotated[bool, "leave the records' own pictures out of the report"] = False,
@@ -129,7 +129,7 @@ def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began:
     seconds = training_seconds(subject)
     control = supervised(subject, parts, budgets, plan.scratch, plan.scratch_draws, seconds, plan.quiet)
     if control is not None:
-        contestants["supervised from scratch"] = control
+        contestants[SCRATCH] = control
     curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, groups)
     names = subject.labelling.classes
     return EvaluateReport(
