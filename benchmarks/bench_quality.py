@@ -13,7 +13,6 @@ so decoding, statistics, timing of kernels, looks and the report are inside; imp
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import tempfile
 import time
@@ -46,7 +45,9 @@ def measure(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(ledger.THREADS)
     if options.colours == "chain":
-        importlib.import_module("colour_chain").install()
+        import colour_chain
+
+        colour_chain.install()
     recipe = build_recipe({"recipe_file": options.recipe, "changes": options.set})
     with tempfile.TemporaryDirectory() as place:
         out, stores = Path(place) / "run", Path(place) / "stores"

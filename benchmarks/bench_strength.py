@@ -10,6 +10,7 @@ class; scored on the validation part. The test part is never read.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import ledger
 
@@ -17,7 +18,6 @@ os.environ.update(ledger.environment())
 
 COLUMNS = ("set", "features", "labels", "strength", "accuracy", "draws")
 BUDGETS = (1, 2)
-STRENGTHS = tuple(10.0**power for power in range(-5, 3))
 
 
 def main() -> None:
@@ -46,27 +46,20 @@ def measure(name: str, run, draws: int) -> list[dict[str, object]]:
     """Mean accuracy over the draws for every kind of features, budget and strength."""
     import numpy as np
 
-    from selftaught.data.labelling import Given
-    from selftaught.engine.embedding import embed_records, untrained_twin
     from selftaught.engine.prepare import DataOptions
-    from selftaught.evaluate.controls import labelled_parts
+    from selftaught.evaluate.controls import encoder_features, feature_controls, labelled_parts
+    from selftaught.evaluate.scores import ENCODER
     from selftaught.evaluate.subject import open_subject
     from selftaught.probes.budgets import nested_budgets
-    from selftaught.probes.linear import fit_logistic_grid, predict
+    from selftaught.probes.linear import STRENGTHS, fit_logistic_grid, predict
 
-    nothing: Given = None
-    subject = open_subject([run], None, DataOptions(labels=nothing), None, True)
+    subject = open_subject([run], None, DataOptions(), None, True)
     parts = labelled_parts(subject, subject.labelling)
-    known, asked = parts.codes[parts.train], parts.codes[parts.validation]
-    own = subject.encoders[0]
-    kinds = {
-        kind: [embed_records(encoder, subject.store, part) for part in (parts.train, parts.validation)]
-        for kind, encoder in (("encoder", own), ("untrained twin", untrained_twin(own, 1000)))
-    }
-    rows = [subject.store.rows(part) for part in (parts.train, parts.validation)]
-    kinds |= {classical.name: classical.features(*rows) for classical in own.modality.classical()}
+    parts = replace(parts, test=parts.validation)  # which is all that is scored here
+    known, asked = parts.labels
+    kinds = {ENCODER: encoder_features(subject, parts), **feature_controls(subject, parts)}
     found = []
-    for kind, (train, validation) in kinds.items():
+    for kind, ((train, validation), *_) in kinds.items():
         budgets = nested_budgets(known, BUDGETS, draws)
         for count in BUDGETS:
             sets = [budget.rows for budget in budgets.at(count)]

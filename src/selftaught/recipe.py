@@ -102,6 +102,11 @@ class Recipe:
         """Hex digest of the whole recipe."""
         return fingerprint(self)
 
+    @property
+    def stages(self) -> tuple[tuple[float, float], ...]:
+        """The resolution schedule; full views all along where none was chosen yet."""
+        return self.resolution or ((1.0, 1.0),)
+
     def to_toml(self) -> str:
         """The recipe as TOML; what is None is left out."""
         return tomli_w.dumps(_without_none(to_dict(self)))

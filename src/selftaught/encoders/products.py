@@ -5,6 +5,7 @@ Shape letters: B rows, C channels in, D channels out, H height, W width.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ TINY = 4
 """Pixels of a map up to which most taps of a 3x3 kernel would see padding only."""
 
 
+@cache
 def tap_table(h: int, w: int, stride: int) -> Int[Tensor, "hw ij"]:
     """Which of the nine taps leads from an input pixel to an output pixel; 9: none."""
     i, j = (h - 1) // stride + 1, (w - 1) // stride + 1

@@ -25,8 +25,7 @@ from selftaught.engine.step import Step, Work
 from selftaught.recipe import Recipe
 
 Stages = Sequence[tuple[float, float]]
-"""(view size, until this progress) pairs, as in `Recipe.resolution`."""
-WHOLE: Stages = ((1.0, 1.0),)
+"""(view size, until this progress) pairs, as in `Recipe.stages`."""
 MakeViews = Callable[[float], Sequence[Batch]]
 
 
@@ -55,7 +54,7 @@ def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch
     A number of steps in fp32 leaves nothing to choose: kernels then stay plain, and `untimed` skips the clock.
     """
     began = time.perf_counter()
-    stages = recipe.resolution or WHOLE
+    stages = recipe.stages
     fixed = recipe.steps or (max(1, round(recipe.epochs * steps_per_epoch)) if recipe.epochs is not None else None)
     plain = fixed is not None and recipe.precision == "fp32"
     if fixed is not None and plain and untimed:
@@ -78,7 +77,7 @@ def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch
 
 def seconds_per_step(plan: Plan, recipe: Recipe) -> float:
     """The mean over the stages of the resolution schedule; 0 where nothing was timed."""
-    return seconds_between(plan, recipe.resolution or WHOLE, 1, 0, 1) if plan.seconds else 0.0
+    return seconds_between(plan, recipe.stages, 1, 0, 1) if plan.seconds else 0.0
 
 
 def choose_precision(step: Step, views: Sequence[Batch]) -> str:

@@ -89,7 +89,7 @@ def run(session: Session, stop: threading.Event) -> None:
             rng = Rng(seed=recipe.seed, epoch=clock.epoch)
             if place.step == 0:
                 session.before_epoch(clock, rng)
-            size = size_at(recipe.resolution or ((1.0, 1.0),), clock.progress)
+            size = size_at(recipe.stages, clock.progress)
             # Dropout and the like: stateless too, so that a resumed run draws what the first one drew.
             torch.manual_seed(rng.fold(session.position).fold(clock.rank).generator("layers").initial_seed())
             views = make_views(rows, job.modality, job.fitted, recipe.pretext, rng, size, session.fabric.device)

@@ -24,7 +24,7 @@ from selftaught.core.modality import Rows
 from selftaught.core.pretext import Clock, Gather, Outcome, flatten_plan
 from selftaught.core.rng import Rng
 from selftaught.data.sampler import Position, Sampler
-from selftaught.engine.calibrate import WHOLE, Plan, revise
+from selftaught.engine.calibrate import Plan, revise
 from selftaught.engine.device import whole
 from selftaught.engine.embedding import embed_records
 from selftaught.engine.health import Health, judge
@@ -77,8 +77,7 @@ class Session:
         """Changes the number of steps, on record, when the machine turns out slower or faster than it was before."""
         if not self.plan.budget or self.position % 5:
             return
-        stages = self.job.recipe.resolution or WHOLE
-        revised = self.fabric.broadcast(revise(self.plan, self.position, self.elapsed(), stages))
+        revised = self.fabric.broadcast(revise(self.plan, self.position, self.elapsed(), self.job.recipe.stages))
         if revised != self.plan:
             self.plan = revised
             if self.fabric.global_rank == 0:
