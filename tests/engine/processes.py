@@ -71,7 +71,7 @@ if __name__ == "__main__":
     trained = train(job)
     close_fabric(fabric)
     assert trained.steps == 10, trained
-    # Under FSDP the modules keep their process group, and gloo's threads, beyond its end; one of them that asks for the
-    # interpreter while it shuts down aborts the process now and then (pytorch/pytorch pull 179291). So it is not shut down.
+    # Under FSDP the modules keep their process group, and gloo's threads, beyond its end; one that asks for the
+    # interpreter while it shuts down aborts now and then (pytorch/pytorch pull 179291). So it is not shut down.
     sys.stdout.flush()
     os._exit(0)

@@ -36,9 +36,9 @@ class LabelFree:
 
 
 def measure(
-    features: Float[np.ndarray, "n d"], rng: np.random.Generator, views: Float[np.ndarray, "n v d"] | None = None
+    features: Float[np.ndarray, "n d"], rng: np.random.Generator, views: Float[np.ndarray, "m v d"] | None = None
 ) -> LabelFree:
-    """Return all label-free metrics of held-out features; LiDAR and alignment need several views of each record.
+    """Return all label-free metrics of held-out features; LiDAR and alignment need several views of some records.
 
     Raises DataError below two records or on values that are not finite.
     """
