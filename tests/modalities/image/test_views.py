@@ -23,6 +23,7 @@ KINDS = ("strong", "weak", "clean", "noisy", "span", "transform")
 EVERYTHING = Augmentation(
     vertical_flip=0.5, right_angles=True, rotation=20.0, blur=0.7, solarise=0.3, grey=0.5, precision="float32"
 )
+UPRIGHT = replace(EVERYTHING, right_angles=False, rotation=0.0)
 
 
 def view_of(image: Image, batch: Batch, kind: str, **options: object) -> Batch:
@@ -179,12 +180,21 @@ def test_the_origin_says_where_in_the_picture_a_token_lies() -> None:
 def test_a_transform_view_says_by_how_much_it_was_turned(photos) -> None:
     image, fitted, rows = photos
     turned = view_of(image, image.batch(rows, fitted), "transform")
-    plain = image.augment(image.batch(rows, fitted), View(kind="weak"), Rng(seed=3).fold("transform"))
+    upright = replace(image, augmentation=UPRIGHT)
+    plain = upright.augment(upright.batch(rows, fitted), View(kind="weak"), Rng(seed=3).fold("transform"))
     assert turned.facts.transform is not None
     assert turned.facts.transform.unique().numel() > 1
     for index, turns in enumerate(turned.facts.transform.tolist()):
         expected = torch.rot90(pixels(plain)[index], turns, [1, 2])
         torch.testing.assert_close(pixels(turned)[index], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_supervised_control_sees_the_turns_that_the_encoder_sees(photos) -> None:
+    image, fitted, rows = photos
+    upright = replace(image, augmentation=UPRIGHT)
+    turned = pixels(view_of(image, image.batch(rows, fitted), "weak"))
+    straight = pixels(view_of(upright, upright.batch(rows, fitted), "weak"))
+    assert not torch.allclose(turned, straight, atol=0.1)
 
 
 def test_windows_have_the_asked_area_and_the_true_shape() -> None:
@@ -207,7 +217,8 @@ def test_windows_have_the_asked_area_and_the_true_shape() -> None:
 
 
 def test_a_view_may_override_the_crop_scale(photos) -> None:
-    image, fitted, rows = photos
+    _, fitted, rows = photos
+    image = replace(photos[0], augmentation=UPRIGHT)
     batch = image.batch(rows, fitted)
     for scale in ((0.05, 0.06), (0.9, 1.0)):
         spread = view_of(image, batch, "weak", scale=scale).origin

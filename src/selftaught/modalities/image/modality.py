@@ -166,8 +166,8 @@ class Image(Modality):
     def augment(self, batch: Batch, view: View, rng: Rng) -> Batch:
         """One view: x float32 (B, C, s, s), normalised by the fitted mean and std.
 
-        strong: crop and colours. weak: crop and mirroring. clean: the whole picture. noisy: weak with pixel noise.
-        span: a small crop, never mirrored. transform: weak, turned by facts.transform quarter turns.
+        weak: crop, mirror and turns. strong: weak with colours. noisy: weak with pixel noise. clean: the whole picture.
+        span: a small crop, neither mirrored nor turned. transform: crop and mirror, facts.transform quarter turns.
         """
         made = self._made()
         if not isinstance(batch.x, tuple):
@@ -185,7 +185,7 @@ class Image(Modality):
         if view.kind == "transform":
             turns = rng.integers(ids, "transform", 4)
             window, facts = turn_window(window, turns), replace(facts, transform=turns)
-        if view.kind == "strong":
+        if view.kind not in ("clean", "span", "transform"):
             window = turn_freely(window, ids, how, rng)
         draw = rng.uniform(ids, "colour", (9,)) if view.kind == "strong" else None
         x = render(pixels, bounds, None if view.kind == "clean" else window, side, how, draw)
