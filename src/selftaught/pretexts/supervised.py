@@ -28,12 +28,14 @@ class Supervised(Pretext):
     Use when: labels are plenty; or as the control beside every self-supervised run.
     Avoid when: there are no labels.
     Losses: label (nats; log of the number of classes at chance).
-    Relations: shares loop, views, encoder and budget with the pretexts it is compared to.
+    Relations: shares loop, encoder and budget with the pretexts it is compared to, and their views but for what cost it
+    accuracy: colours, and crops below `scale` of the record (None: the modality's own).
     Source: the control of Chen 2020, section 4.
     """
 
     smoothing: float = 0.0
     view: Literal["strong", "weak"] = "weak"
+    scale: tuple[float, float] | None = (0.65, 1.0)
 
     needs: ClassVar[frozenset[str]] = frozenset({"label"})
     level: ClassVar[Literal["token", "record"]] = "record"
@@ -41,7 +43,7 @@ class Supervised(Pretext):
 
     def plan(self) -> tuple[View, ...]:
         """One augmented view."""
-        return (View(kind=self.view),)
+        return (View(kind=self.view, scale=self.scale),)
 
     def build(self, encoder: Encoder, spec: Spec) -> nn.Module:
         """One linear layer. Raises UsageError without labels."""
