@@ -37,7 +37,15 @@ DEMO_MINUTES = 1.5
 DEMO = Recipe(minutes=DEMO_MINUTES, modality=Image(augmentation=Augmentation(mirror=0.0, rotation=15.0)))
 """A digit in a mirror is another sign; a leaning one is not. Set, time and this were chosen on a validation part."""
 
-EXTRAS = {"timm": "timm", "tensorboard": "tensorboard", "onnx": "onnx", "onnxruntime": "onnx", "pandas": "pandas"}
+EXTRAS = {
+    "timm": "timm",
+    "tokenizers": "text",
+    "transformers": "huggingface",
+    "tensorboard": "tensorboard",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "pandas": "pandas",
+}
 
 
 def demo(

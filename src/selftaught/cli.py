@@ -35,6 +35,8 @@ VERBS = {
 }
 SPELLED = {"start": "from"}
 UNIONS = ("modality", "encoder", "pretext")
+PLACES = ("timm", "huggingface")
+"""Encoders that a name of theirs follows after a colon."""
 
 
 class Door(click.Group):
@@ -160,7 +162,7 @@ def plain_names(union: str) -> list[str]:
     """The parts that a name alone describes; the others need fields, which a recipe.toml holds."""
     known = union_members(union)
     names = [name for name, kind in known.items() if all(has_default(each) for each in fields(kind))]
-    return [*sorted(names), *(["timm:NAME"] if "timm" in known else [])]
+    return [*sorted(names), *(f"{place}:NAME" for place in PLACES if place in known)]
 
 
 def has_default(each: Field[Any]) -> bool:
@@ -210,17 +212,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def named_part(union: str, name: str) -> Any:
-    """A part by name; `timm:NAME` is a timm model. Raises UsageError with the nearest name for an unknown one."""
-    from selftaught.core.config import from_dict
+    """A part by name; `timm:NAME` and `huggingface:NAME` are models of others. Raises UsageError for an unknown one."""
+    from selftaught.core.config import from_dict, to_dict
+    from selftaught.encoders import HuggingFace
     from selftaught.recipe import Recipe
 
     known = union_members(union)
-    if name.lower() not in known and not (union == "encoder" and name.startswith("timm:")):
+    place, _, inner = name.partition(":")
+    if name.lower() not in known and not (inner and place in PLACES and place in known):
         names = ", ".join(plain_names(union))
         raise UsageError(f"--{union} {name} is unknown; there are {names}.{nearest(name, known)}")
     content: dict[str, Any] = {"type": name}
-    if union == "encoder" and name.startswith("timm:"):
-        content = {"type": "Timm", "name": name.removeprefix("timm:")}
+    if inner and place == "timm":
+        content = {"type": "Timm", "name": inner}
+    if inner and place == "huggingface":
+        content = to_dict(HuggingFace.of(inner))
     return from_dict(get_type_hints(Recipe)[union], content, f"--{union}")
 
 

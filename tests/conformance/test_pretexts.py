@@ -17,7 +17,7 @@ from selftaught.pretexts import AnyPretext
 
 HEADINGS = ("Use when", "Avoid when", "Losses", "Relations", "Source")
 CAPABILITIES = {"tokens", "drop", "causal", "layers", "local"}
-OFFERS = {"target", "order", "pair", "label", "transform"}
+OFFERS = {"target", "order", "pair", "label", "transform", "time"}
 EACH = pytest.mark.parametrize("pretext", PRETEXTS, ids=lambda pretext: type(pretext).__name__)
 
 
@@ -82,10 +82,10 @@ def test_the_legal_matrix_of_the_toys_is_what_one_would_say():
         for name, sample in SAMPLES.items()
     }
     anywhere = {"QueueContrast", "Cluster", "SimCLR", "VICReg", "Supervised"}
-    assert served["documents"] == anywhere | {"NextToken", "Order", "MAE"}
-    assert served["table"] == anywhere | {"NextToken", "MAE"}
+    assert served["documents"] == anywhere | {"MaskedToken", "NextToken", "NextWindow", "Order", "MAE"}
+    assert served["table"] == anywhere | {"MaskedToken", "NextToken", "MAE"}
     assert served["pair"] == anywhere | {"Alignment"}
-    assert served["image"] == anywhere | {"NextToken", "Order", "MAE"}
+    assert served["image"] == anywhere | {"MaskedToken", "NextToken", "NextWindow", "Order", "MAE"}
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,9 @@ def test_the_legal_matrix_of_the_toys_is_what_one_would_say():
         ("VICReg", {"views": 1}, "at least 2"),
         ("MAE", {"drop": 1.0}, "between 0 and 1"),
         ("MAE", {"heads": 3}, "divide"),
+        ("MaskedToken", {"drop": 0.0}, "between 0 and 1"),
+        ("MaskedToken", {"hidden": 0.9, "swapped": 0.2}, "at most 1"),
+        ("MaskedToken", {"span": 0.5}, "1 or more"),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_construction(name, options, said):

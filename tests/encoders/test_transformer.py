@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from selftaught.core.attention import attend, attention_pattern
 from selftaught.core.batch import Axis, View
-from selftaught.core.errors import IllegalPair, UsageError
+from selftaught.core.errors import UsageError
 from selftaught.core.positions import PositionCode, sinusoids
 from selftaught.core.rng import Rng
 from selftaught.encoders import Transformer
@@ -93,10 +93,10 @@ def test_causal_attention_never_looks_ahead_to_the_last_bit():
     assert not torch.equal(first[:, 2:], second[:, 2:])
 
 
-def test_local_attention_is_refused_before_anything_runs():
-    encoder = trunk()
-    with pytest.raises(IllegalPair, match="no local attention"):
-        encoder.forward(encoder.tokenize(shown()), attend="local")
+def test_local_attention_without_a_window_takes_the_usual_one():
+    encoder, batch = trunk(), shown()
+    full, local = (encoder.forward(encoder.tokenize(batch), attend=attend).pooled for attend in ("full", "local"))
+    torch.testing.assert_close(full, local, rtol=1e-4, atol=1e-5)
 
 
 def test_dropped_tokens_are_not_computed():

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from tests.toys.alignment import Alignment
 from tests.toys.cluster import Cluster
-from tests.toys.following import NextToken
 from tests.toys.order import Order
 from tests.toys.queue import QueueContrast
 from tests.toys.samples import CLASSES, SAMPLES, Sample
@@ -17,15 +16,19 @@ from selftaught.core.modality import Rows
 from selftaught.core.pretext import Clock, Outcome, Pretext, Representation, Spec, flatten_plan, gather_nothing, missing
 from selftaught.core.rng import Rng
 from selftaught.encoders import Transformer
-from selftaught.pretexts import MAE, SimCLR, Supervised, VICReg
+from selftaught.pretexts import MAE, MaskedToken, NextToken, NextWindow, SimCLR, Supervised, TS2Vec, VICReg
 
 TRUNK = Transformer(width=16, depth=2, heads=2)
-TOYS: tuple[Pretext, ...] = (NextToken(), Order(), QueueContrast(), Cluster(), Alignment())
+TOYS: tuple[Pretext, ...] = (Order(), QueueContrast(), Cluster(), Alignment())
 LIBRARY: dict[str, Pretext] = {
     "simclr": SimCLR(hidden=16, outputs=8, norm="layer"),
     "vicreg": VICReg(hidden=16, outputs=8, norm="layer"),
     "mae": MAE(width=8, depth=1, heads=2, drop=0.5),
     "supervised": Supervised(),
+    "maskedtoken": MaskedToken(drop=0.4),
+    "nexttoken": NextToken(),
+    "ts2vec": TS2Vec(),
+    "nextwindow": NextWindow(width=8, depth=1, heads=2),
 }
 PRETEXTS: tuple[Pretext, ...] = (*TOYS, *LIBRARY.values())
 

@@ -1,18 +1,23 @@
 """Multi-head attention inside documents, and the transformer block around it.
 
-Shape letters: B rows, N tokens, D width, H heads.
+Shape letters: B rows, N tokens, M tokens looked at, D width, H heads.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Pattern = Bool[Tensor, "b 1 n n"] | None
+Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""A way of its own to mix: (query, key, value), each (B, H, N, D), to (B, H, N, D)."""
+
+Pattern = Bool[Tensor, "b 1 n m"] | None
+"""Which token (N) may look at which (M); None: at all."""
 
 
 def attention_pattern(segment: Tensor, *, dense: bool, causal: bool) -> Pattern:
@@ -30,7 +35,7 @@ def attention_pattern(segment: Tensor, *, dense: bool, causal: bool) -> Pattern:
 
 
 def attend(
-    query: Float[Tensor, "b h n d"], key: Float[Tensor, "b h n d"], value: Float[Tensor, "b h n d"], pattern: Pattern
+    query: Float[Tensor, "b h n d"], key: Float[Tensor, "b h m d"], value: Float[Tensor, "b h m d"], pattern: Pattern
 ) -> Float[Tensor, "b h n d"]:
     """Scaled dot-product attention (Vaswani 2017, eq. 1).
 
@@ -54,11 +59,11 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Float[Tensor, "b n d"], pattern: Pattern) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n d"], pattern: Pattern | Mix) -> Float[Tensor, "b n d"]:
         """Every token's mix of the tokens that it may look at."""
         b, n, d = x.shape
         query, key, value = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = attend(query, key, value, pattern)
+        mixed = pattern(query, key, value) if callable(pattern) else attend(query, key, value, pattern)
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(b, n, d))
         return out
 
@@ -74,7 +79,7 @@ class Block(nn.Module):
         hidden = int(dim * ratio)
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
 
-    def forward(self, x: Float[Tensor, "b n d"], pattern: Pattern) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n d"], pattern: Pattern | Mix) -> Float[Tensor, "b n d"]:
         """The block's output."""
         x = x + self.attn(self.norm1(x), pattern)
         out: Tensor = x + self.mlp(self.norm2(x))

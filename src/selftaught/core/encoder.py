@@ -58,7 +58,7 @@ class EncoderConfig(ABC):
     """A frozen dataclass that describes an encoder and builds it."""
 
     can: ClassVar[frozenset[str]]
-    layout: ClassVar[Literal["any", "picture"]]
+    layout: ClassVar[Literal["any", "picture", "columns", "words", "sequence"]]
 
     @abstractmethod
     def build(self, modality: Modality, fitted: Fitted) -> Encoder:

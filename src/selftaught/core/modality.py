@@ -77,6 +77,15 @@ class Classical:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """One classical control that is no feature set. `predict(labelled rows, their labels, other rows)` fits on the
+    first and returns labels of the others: class numbers where it was given whole ones, else numbers."""
+
+    name: str
+    predict: Callable[[Rows, np.ndarray, Rows], np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Portrait:
     """A record as a person can see or hear it; `content` by `kind` as in reports: JPEG bytes, text, WAV bytes, ..."""
 
@@ -87,13 +96,15 @@ class Portrait:
 class Modality(ABC):
     """A frozen dataclass per kind of data; its fields are the user's options.
 
-    offers: what pretexts may ask for ("target", "order", "pair"). layout: "picture" where `Batch.x` is (B, C, H, W), so
-    that picture backbones can read it.
+    offers: what pretexts may ask for ("target", "order", "pair"; "swap": noisy views keep every token in its place and
+    differ in content only). layout: "picture" where `Batch.x` is (B, C, H, W), "columns" where tokens are fixed, so
+    that picture backbones, or those of tables, can read it; "sequence" where it is (B, time, channels) with NaN for a
+    missing value. Such a modality offers "time": spans lie unchanged on the record's own grid of tokens.
     """
 
     name: ClassVar[str]
     offers: ClassVar[frozenset[str]]
-    layout: ClassVar[Literal["picture", "other"]]
+    layout: ClassVar[Literal["picture", "columns", "words", "sequence", "other"]]
 
     @property
     @abstractmethod
@@ -126,8 +137,8 @@ class Modality(ABC):
         """A module from Batch to token content (B, N, dim)."""
 
     @abstractmethod
-    def classical(self) -> tuple[Classical, ...]:
-        """The feature sets that an expert would have used before representation learning."""
+    def classical(self) -> tuple[Classical | Predictor, ...]:
+        """What an expert would have used before representation learning: feature sets, or whole predictors."""
 
     def portray(self, rows: Rows, side: int) -> tuple[Portrait, ...]:
         """The rows as a person can look at or listen to them, about `side` pixels large; empty where they cannot be."""

@@ -1,4 +1,4 @@
-"""Starting from weights that exist: a run of ours, or a state dict of torchvision, timm or anyone."""
+"""Starting from weights that exist: a run of ours, or a state dict of torchvision, timm, transformers or anyone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from selftaught.core.encoder import Encoder
 from selftaught.core.errors import RunError, UsageError
+from selftaught.encoders.huggingface import HUB, KINDS, download_weights
 
 PREFIXES = (
     "",
@@ -24,8 +25,10 @@ PREFIXES = (
     "module.encoder_q.",
     "student.backbone.",
     "teacher.backbone.",
+    "transformer.",
+    *(f"{kind}." for kind in KINDS),
 )
-HEADS = ("fc.", "head.", "classifier.", "num_batches_tracked")
+HEADS = ("fc.", "head.", "classifier.", "num_batches_tracked", ".attn.bias", ".attn.masked_bias", "position_ids")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +49,13 @@ class Started:
 
 def starter(place: str) -> Callable[[Encoder], Started]:
     """A function that puts the weights of `place` into an encoder. Raises RunError where they cannot be read."""
-    state = read_state(Path(place))
+    state = read_state(download_weights(place) if place.startswith(HUB) else Path(place))
     return lambda encoder: start_from(encoder, state, place)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a run, an encoder folder, a .safetensors or a torch file; pickled code is never run."""
-    for inner in (path / "encoder" / "model.safetensors", path / "model.safetensors"):
+    for inner in (path / "encoder" / "model.safetensors", path / "model.safetensors", path / "pytorch_model.bin"):
         if inner.exists():
             path = inner
             break

@@ -1,4 +1,4 @@
-"""The controls beside every score: majority, untrained twin, classical features, supervised from scratch."""
+"""The controls beside every score: majority, untrained twin, classical features and predictors, supervised."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from selftaught.core.config import fingerprint
+from selftaught.core.modality import Classical, Predictor
 from selftaught.data.labelling import Labelling
 from selftaught.engine.embedding import embed_records, untrained_twin
 from selftaught.engine.job import Job, Trained
@@ -19,6 +20,7 @@ from selftaught.evaluate.subject import Subject
 from selftaught.pretexts import Supervised
 from selftaught.probes.budgets import Budget, Budgets
 from selftaught.probes.curve import Contestant, FeatureSet, Predictions
+from selftaught.probes.protocol import inner_folds
 from selftaught.recipe import Recipe, read_recipe, resolve
 from selftaught.runs.files import read_arrays, read_json, write_arrays
 from selftaught.runs.folder import RunFolder, claim
@@ -56,8 +58,42 @@ def feature_controls(subject: Subject, parts: Parts) -> dict[str, Contestant]:
     }
     known, asked = subject.store.rows(parts.train), subject.store.rows(parts.test)
     for classical in first.modality.classical():
-        controls[classical.name] = [classical.features(known, asked)]
+        if isinstance(classical, Classical):
+            controls[classical.name] = [classical.features(known, asked)]
     return controls
+
+
+def predictor_controls(
+    subject: Subject, parts: Parts, budgets: Budgets, groups: np.ndarray | None
+) -> dict[str, Contestant]:
+    """Every whole predictor of the modality, fitted anew on each labelled set; groups: of the training records."""
+    own = [each for each in subject.encoders[0].modality.classical() if isinstance(each, Predictor)]
+    return {each.name: _run_predictor(each, subject, parts, budgets, groups) for each in own}
+
+
+def _run_predictor(
+    predictor: Predictor, subject: Subject, parts: Parts, budgets: Budgets, groups: np.ndarray | None
+) -> Predictions:
+    """Which test records it has right; its inner accuracy is over the same folds as that of the probes."""
+    labels, truth = parts.labels
+
+    def right(known: np.ndarray, asked: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        rows, other = subject.store.rows(parts.train[known]), subject.store.rows(asked)
+        return np.asarray(predictor.predict(rows, labels[known], other) == wanted)
+
+    correct: dict[int | None, np.ndarray] = {}
+    inner: dict[int | None, float] = {}
+    for per_class in dict.fromkeys(budget.per_class for budget in budgets.sets):
+        draws = budgets.at(per_class)
+        correct[per_class] = np.array([[right(budget.rows, parts.test, truth) for budget in draws]])
+        held = [
+            [right(kept, parts.train[rest], labels[rest]) for kept, rest in inner_folds(labels, budget, groups, 0)]
+            for budget in draws
+        ]
+        shares = [float(np.concatenate(folds).mean()) for folds in held if folds]
+        if shares:
+            inner[per_class] = float(np.mean(shares))
+    return Predictions(correct=correct, inner_accuracy=inner)
 
 
 def encoder_features(subject: Subject, parts: Parts) -> list[FeatureSet]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from selftaught.core.errors import DataError
+from selftaught.core.modality import Classical, Predictor
 from selftaught.engine.embedding import embed_records, untrained_twin
 from selftaught.evaluate.controls import TWINS
 from selftaught.evaluate.decide import SEEDS, UNDERPOWERED, Answer, Decision
@@ -17,6 +18,7 @@ from selftaught.evaluate.report import EvaluateReport, Facts
 from selftaught.evaluate.scores import ENCODER, TWIN, Score
 from selftaught.evaluate.subject import Subject
 from selftaught.probes.curve import RESAMPLES, FeatureSet
+from selftaught.probes.protocol import FOLDS
 from selftaught.probes.ridge import fit_ridge, predict_ridge
 from selftaught.probes.statistics import interval, resample
 
@@ -40,6 +42,7 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
     assert values is not None  # the task is numbers
     contestants = _contestants(subject, train, test)
     fitted = {name: _fit(sets, values[train], values[test]) for name, sets in contestants.items()}
+    fitted |= _predicted(subject, train, test, values)
     groups = None if subject.labelling.groups is None else subject.labelling.groups[test]
     weights = resample(groups, len(test), RESAMPLES, np.random.default_rng(0))
     even = np.ones((1, len(test)))
@@ -49,12 +52,13 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
     for name in fitted:
         low, high = interval(drawn[name])
         lead = lead_low = lead_high = None
+        seeds = len(contestants[name]) if name in contestants else 1
         if name != ENCODER:
             lead = value[ENCODER] - value[name]
             lead_low, lead_high = interval(drawn[ENCODER] - drawn[name])
         scores.append(
             Score(
-                name=name, per_class=None, labels=len(train), seeds=len(contestants[name]), draws=1,
+                name=name, per_class=None, labels=len(train), seeds=seeds, draws=1,
                 value=value[name], low=low, high=high, balanced=None, lead=lead, lead_low=lead_low, lead_high=lead_high,
             )
         )  # fmt: skip
@@ -87,7 +91,24 @@ def _contestants(subject: Subject, train: np.ndarray, test: np.ndarray) -> dict[
     known, asked = subject.store.rows(train), subject.store.rows(test)
     found = {ENCODER: [pair(each) for each in subject.encoders]}
     found[TWIN] = [pair(untrained_twin(first, 1000 + seed)) for seed in range(TWINS)]
-    return found | {each.name: [each.features(known, asked)] for each in first.modality.classical()}
+    classical = [each for each in first.modality.classical() if isinstance(each, Classical)]
+    return found | {each.name: [each.features(known, asked)] for each in classical}
+
+
+def _predicted(subject: Subject, train: np.ndarray, test: np.ndarray, values: np.ndarray) -> dict[str, _Fit]:
+    """The modality's whole predictors; their inner error is that of held-out fifths of the training records."""
+    store, fold = subject.store, np.random.default_rng(0).permutation(len(train)) % FOLDS
+
+    def errors(predictor: Predictor, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        predicted = predictor.predict(store.rows(known), values[known], store.rows(asked))
+        return np.asarray(np.square(predicted - values[asked]))
+
+    fits = {}
+    for each in subject.encoders[0].modality.classical():
+        if isinstance(each, Predictor):
+            held = [errors(each, train[fold != part], train[fold == part]) for part in range(FOLDS)]
+            fits[each.name] = _Fit(errors(each, train, test), float(np.concatenate(held).mean()))
+    return fits
 
 
 def _fit(sets: list[FeatureSet], known: np.ndarray, asked: np.ndarray) -> _Fit:

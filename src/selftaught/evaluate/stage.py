@@ -20,6 +20,7 @@ from selftaught.evaluate.controls import (
     feature_controls,
     labelled_parts,
     majority,
+    predictor_controls,
     supervised,
 )
 from selftaught.evaluate.decide import decide
@@ -125,6 +126,7 @@ def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began:
     check_budgets(budgets, train_codes)
     own = encoder_features(subject, parts)
     contestants: dict[str, Contestant] = {ENCODER: own, **feature_controls(subject, parts)}
+    contestants |= predictor_controls(subject, parts, budgets, None if groups is None else groups[0])
     contestants["majority"] = majority(parts, budgets)
     seconds = training_seconds(subject)
     control = supervised(subject, parts, budgets, plan.scratch, plan.scratch_draws, seconds, plan.quiet)

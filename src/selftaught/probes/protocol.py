@@ -112,28 +112,35 @@ def cross_validate(
     outside: list[Int[np.ndarray, " _"]] = []
     owners: list[int] = []
     for owner, budget in enumerate(draws):
-        rows = budget.rows
-        codes = np.unique(labels[rows], return_inverse=True)[1]
-        folds = min(FOLDS, int(np.bincount(codes).min()))
-        if groups is not None:
-            folds = min(folds, len(np.unique(groups[rows])))
-        if folds < 2:
-            continue
-        fold = fold_of(
-            codes, folds, np.random.default_rng((seed, budget.draw)), None if groups is None else groups[rows]
-        )
-        for part in range(folds):
-            kept, held = rows[fold != part], rows[fold == part]
-            if len(held) and len(np.unique(labels[kept])) > 1:
-                inside.append(kept)
-                outside.append(held)
-                owners.append(owner)
+        for kept, held in inner_folds(labels, budget, groups, seed):
+            inside.append(kept)
+            outside.append(held)
+            owners.append(owner)
     sums = np.zeros((len(draws), 3, len(strengths)))
     for fit, held, owner in zip(
         fit_logistic_grid(features, labels, inside, strengths.tolist()), outside, owners, strict=True
     ):
         sums[owner] += fold_sums(fit, features[held], labels[held])
     return [total[:2] / total[2] if total[2].all() else None for total in sums]
+
+
+def inner_folds(
+    labels: Shaped[np.ndarray, " n"], budget: Budget, groups: Shaped[np.ndarray, " n"] | None, seed: int
+) -> list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]]:
+    """Return the folds inside a labelled set as (rows to fit on, rows held out), respecting groups.
+
+    Empty where a class has one label or the rows have one group; alike for every contestant.
+    """
+    rows = budget.rows
+    codes = np.unique(labels[rows], return_inverse=True)[1]
+    folds = min(FOLDS, int(np.bincount(codes).min()))
+    if groups is not None:
+        folds = min(folds, len(np.unique(groups[rows])))
+    if folds < 2:
+        return []
+    fold = fold_of(codes, folds, np.random.default_rng((seed, budget.draw)), None if groups is None else groups[rows])
+    pairs = [(rows[fold != part], rows[fold == part]) for part in range(folds)]
+    return [(kept, held) for kept, held in pairs if len(held) and len(np.unique(labels[kept])) > 1]
 
 
 def fold_sums(

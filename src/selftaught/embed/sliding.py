@@ -1,0 +1,64 @@
+"""The vector of every time step: from the whole recording, or (causal) from that step and those before it alone.
+
+For modalities that offer "time": rows hold `values`, (time, channels) of each record, and views are (B, S, C).
+Shape letters: T time steps, C channels, N tokens, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from selftaught.core.errors import UsageError
+from selftaught.core.modality import Rows
+from selftaught.runs.encoder import Pretrained
+
+
+def embed_steps(pretrained: Pretrained, rows: Rows) -> list[np.ndarray]:
+    """The tokens' vectors of every row, (its own tokens, D) float32; each sees the whole recording.
+
+    A token is one time step for Dilated, and a patch of them for Transformer.
+    """
+    content, counts = _encode(pretrained, rows, [len(values) for values in rows.fields["values"]])
+    return [row[:count].float().cpu().numpy() for row, count in zip(content, counts, strict=True)]
+
+
+def embed_causal(
+    pretrained: Pretrained,
+    values: Float[Tensor, "t c"],
+    steps: Int[np.ndarray, " n"],
+    context: int,
+    batch: int = 256,
+) -> Float[np.ndarray, "n d"]:
+    """The vector of each of `steps` of one recording, from the `context` steps that end with it; float32.
+
+    It is that of the token which the last step lies in. Every step costs a forward of `context` steps (Yue 2022,
+    forecasting). Raises UsageError for a context below 1.
+    """
+    if context < 1:
+        raise UsageError(f"A causal window needs a context of 1 step or more; got {context}.")
+    found = []
+    for start in range(0, len(steps), batch):
+        ends = [int(step) + 1 for step in steps[start : start + batch]]
+        windows = tuple(values[max(0, end - context) : end] for end in ends)
+        rows = Rows(fields={"values": windows}, record=torch.arange(len(windows)))
+        content, counts = _encode(pretrained, rows, [len(window) for window in windows])
+        last = torch.tensor(counts, device=content.device) - 1
+        found.append(content[torch.arange(len(windows), device=content.device), last].float().cpu().numpy())
+    return np.concatenate(found) if found else np.zeros((0, pretrained.encoder.dim), np.float32)
+
+
+def _encode(pretrained: Pretrained, rows: Rows, lengths: Sequence[int]) -> tuple[Tensor, list[int]]:
+    """Content of the tokens (B, N, D), and how many of each row's tokens its own steps reach into."""
+    if "time" not in pretrained.modality.offers:
+        raise UsageError(f"{pretrained.modality.name} has no time steps; leave the sliding mode out.")
+    view = pretrained.batch(rows)
+    tokens = pretrained.encode(view).tokens
+    if tokens is None or not isinstance(view.x, Tensor) or len(view.axes) != 1:
+        raise UsageError(f"{type(pretrained.encoder).__name__} gives no vector for each moment of this data.")
+    count, steps = tokens.content.shape[1], view.x.shape[1]
+    return tokens.content, [max(1, -(-length * count // steps)) for length in lengths]
