@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from selftaught.api import SelfTaught, demo, load
     from selftaught.embed import embed
-    from selftaught.encoders import ConvNet, Own, ResNet, Timm, Transformer
+    from selftaught.encoders import MLP, ConvNet, Dilated, HuggingFace, Own, ResNet, Timm, Transformer
     from selftaught.evaluate import evaluate
     from selftaught.export import export
-    from selftaught.modalities import Image
-    from selftaught.pretexts import MAE, SimCLR, VICReg
+    from selftaught.modalities import Audio, Image, Series, Table, Text
+    from selftaught.pretexts import MAE, VIME, MaskedToken, NextToken, NextWindow, SimCLR, TS2Vec, VICReg
     from selftaught.pretrain import pretrain
     from selftaught.recipe import Optimiser, Recipe
 
@@ -28,25 +28,37 @@ __version__ = "0.1.0"
 _PLACES = {
     "selftaught.api": ("SelfTaught", "demo", "load"),
     "selftaught.embed": ("embed",),
-    "selftaught.encoders": ("ConvNet", "Own", "ResNet", "Timm", "Transformer"),
+    "selftaught.encoders": ("ConvNet", "Dilated", "HuggingFace", "MLP", "Own", "ResNet", "Timm", "Transformer"),
     "selftaught.evaluate": ("evaluate",),
     "selftaught.export": ("export",),
-    "selftaught.modalities": ("Image",),
-    "selftaught.pretexts": ("MAE", "SimCLR", "VICReg"),
+    "selftaught.modalities": ("Audio", "Image", "Series", "Table", "Text"),
+    "selftaught.pretexts": ("MAE", "MaskedToken", "NextToken", "NextWindow", "SimCLR", "TS2Vec", "VICReg", "VIME"),
     "selftaught.pretrain": ("pretrain",),
     "selftaught.recipe": ("Optimiser", "Recipe"),
 }
 
 __all__ = [
     "MAE",
+    "MLP",
+    "VIME",
+    "Audio",
     "ConvNet",
+    "Dilated",
+    "HuggingFace",
     "Image",
+    "MaskedToken",
+    "NextToken",
+    "NextWindow",
     "Optimiser",
     "Own",
     "Recipe",
     "ResNet",
     "SelfTaught",
+    "Series",
     "SimCLR",
+    "TS2Vec",
+    "Table",
+    "Text",
     "Timm",
     "Transformer",
     "VICReg",

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from selftaught.core.config import from_dict, members
 from selftaught.core.errors import DataError, RunError, UsageError
+from selftaught.embed.generation import continue_texts
 from selftaught.embed.stage import embed_array
 from selftaught.encoders import AnyEncoder
+from selftaught.encoders.choice import legal
 from selftaught.engine.prepare import DataOptions, prepare
 from selftaught.evaluate import evaluate
 from selftaught.evaluate.report import EvaluateReport
@@ -28,7 +31,8 @@ from selftaught.modalities import AnyModality, Image
 from selftaught.modalities.image.views import Augmentation
 from selftaught.pretexts import AnyPretext
 from selftaught.pretrain import pretrain
-from selftaught.recipe import Recipe, legal
+from selftaught.pretrain.stage import SMALLEST
+from selftaught.recipe import Recipe
 from selftaught.reports.blocks import Facts, Section, Table, Verdict
 from selftaught.reports.report import Report
 from selftaught.runs.encoder import Pretrained, load_pretrained
@@ -37,10 +41,15 @@ DEMO_MINUTES = 1.5
 DEMO = Recipe(minutes=DEMO_MINUTES, modality=Image(augmentation=Augmentation(mirror=0.0, rotation=15.0)))
 """A digit in a mirror is another sign; a leaning one is not. Set, time and this were chosen on a validation part."""
 
+FEWEST_ROWS = 10
+"""Rows of a table that SelfTaught is fitted to, at least: eight to train on, and two held out."""
+
 EXTRAS = {
     "timm": "timm",
     "tokenizers": "text",
     "transformers": "huggingface",
+    "soundfile": "audio",
+    "soxr": "audio",
     "tensorboard": "tensorboard",
     "onnx": "onnx",
     "onnxruntime": "onnx",
@@ -66,9 +75,10 @@ def demo(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
-    """A pretrained encoder, ready for new records."""
+    """A pretrained encoder, ready for new records. folder: where it came from."""
 
     pretrained: Pretrained
+    folder: Path | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -76,14 +86,15 @@ class Loaded:
         return self.pretrained.encoder
 
     def embed(self, data: Any, *, stores: Path | str | None = None) -> np.ndarray:
-        """One vector per record of any source, (N, dim) float32, in the order of the source.
+        """One vector per record of any source or list of texts, (N, dim) float32, in the order of the source.
 
         stores: where decoded records are kept; a temporary folder by default. Raises DataError where any record cannot
         be decoded: an array cannot say which row is missing (`selftaught embed` writes ids).
         """
         place = Path(stores) if stores else Path(tempfile.mkdtemp(prefix="selftaught-"))
         try:
-            prepared = prepare(data, self.pretrained.modality, place, DataOptions(), quiet=True)
+            source = [str(each) for each in data] if _are_texts(data) else data
+            prepared = prepare(source, self.pretrained.modality, place, DataOptions(), quiet=True)
             if len(prepared.store) != len(prepared.source):
                 missing = len(prepared.source) - len(prepared.store)
                 raise DataError(f"{missing} records could not be decoded; use `selftaught embed`, which writes ids.")
@@ -92,10 +103,30 @@ class Loaded:
             if stores is None:
                 shutil.rmtree(place, ignore_errors=True)
 
+    def generate(
+        self,
+        prompt: str | Sequence[str],
+        *,
+        tokens: int = 100,
+        temperature: float = 1.0,
+        best: int = 0,
+        seed: int = 0,
+    ) -> list[str]:
+        """Every prompt with up to `tokens` more pieces, drawn one by one from what NextToken has learned.
+
+        temperature: below 1 keeps to likely pieces; 0 takes the likeliest. best: draw among so many of the likeliest;
+        0: among all. The weights are the last ones of the run. Raises UsageError for a run of another pretext or kind
+        of data, RunError where its checkpoint is gone.
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        return continue_texts(
+            self.folder, self.pretrained, prompts, tokens, temperature=temperature, best=best, seed=seed
+        )
+
 
 def load(path: Path | str) -> Loaded:
     """The encoder of a run folder or of an exported folder. Raises RunError where there is none."""
-    return Loaded(pretrained=load_pretrained(Path(path)))
+    return Loaded(pretrained=load_pretrained(Path(path)), folder=Path(path))
 
 
 def report(
@@ -202,11 +233,15 @@ def doctor() -> Doctor:
 
 
 class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A scikit-learn transformer: `fit` pretrains on arrays of pictures, `transform` gives their vectors.
+    """A scikit-learn transformer: `fit` pretrains on records in memory, `transform` gives their vectors.
 
-    minutes: of pretraining; steps: instead of minutes. pretext, size, seed: as in Recipe. folder: where the run is
-    kept; a temporary one, removed after fitting, by default. X is (N, H, W), (N, H, W, C) or (N, C, H, W), uint8,
-    uint16 or float32.
+    minutes: of pretraining; steps: instead of minutes. pretext, size, seed: as in Recipe. modality: the kind of data by
+    name; None reads a 2-D array or frame as a table, texts as text, and recognises other arrays. folder: where the run
+    is kept; a temporary one, removed after fitting, by default.
+
+    X is a 2-D array (a row a record, NaN where a cell is missing), a pandas frame, a list of texts, or pictures
+    (N, H, W), (N, H, W, C) or (N, C, H, W), uint8, uint16 or float32. Rows are checked as scikit-learn does, and what
+    cannot be learned from is a ValueError; they are trained in fp32, so that with `steps` a seed repeats them exactly.
     """
 
     def __init__(
@@ -217,6 +252,7 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         pretext: str = "simclr",
         size: str = "s",
         seed: int = 0,
+        modality: str | None = None,
         folder: str | Path | None = None,
     ) -> None:
         self.minutes = minutes
@@ -224,21 +260,39 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.pretext = pretext
         self.size = size
         self.seed = seed
+        self.modality = modality
         self.folder = folder
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn may expect of this estimator."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
     def fit(self, X: Any, y: Any = None) -> SelfTaught:
-        """Pretrains; `y` is ignored. Raises UsageError or DataError as `pretrain` does."""
-        budget = {"minutes": self.minutes} if self.steps is None else {"steps": self.steps}
-        content = {"pretext": self.pretext, "size": self.size, "seed": self.seed, **budget}
-        recipe = from_dict(Recipe, content, "SelfTaught")
+        """Pretrains; `y` is ignored. Raises UsageError or DataError as `pretrain` does, ValueError for rows."""
+        rows = self.modality in (None, "table") and _are_rows(X)
+        checked = self._checked(X, reset=True) if rows else X
+        budget: dict[str, Any] = {"minutes": self.minutes} if self.steps is None else {"steps": self.steps}
+        kind = self.modality or ("table" if rows else "text" if _are_texts(X) else None)
+        content = {"pretext": self.pretext, "size": self.size, "seed": self.seed, "modality": kind, **budget}
+        recipe = from_dict(Recipe, {**content, "precision": "fp32"} if rows else content, "SelfTaught")
         place = Path(self.folder) if self.folder else Path(tempfile.mkdtemp(prefix="selftaught-"))
         try:
-            self.report_ = pretrain(X, out=place / "run", recipe=recipe, quiet=True)
+            data = [str(each) for each in X] if _are_texts(X) else checked
+            fewest = FEWEST_ROWS // 2 if rows else SMALLEST
+            self.report_ = pretrain(data, out=place / "run", recipe=recipe, quiet=True, fewest=fewest)
             self.loaded_ = load(place / "run")
+        except DataError as problem:
+            if rows:
+                raise ValueError(str(problem)) from problem
+            raise
         finally:
             if self.folder is None:
                 shutil.rmtree(place, ignore_errors=True)
         self._n_features_out = self.loaded_.pretrained.encoder.dim
+        self._rows = rows
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -246,4 +300,29 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         check_is_fitted(self)
         if isinstance(X, (str, Path)):
             raise UsageError("SelfTaught.transform takes arrays; for files use selftaught.load(run).embed(path).")
-        return self.loaded_.embed(X)
+        return self.loaded_.embed(self._checked(X, reset=False) if self._rows else X)
+
+    def _checked(self, X: Any, reset: bool) -> Any:
+        """Rows as scikit-learn checks them; a frame with other columns than numbers stays as it is."""
+        plain = not _is_frame(X) or all(dtype.kind in "biuf" for dtype in X.dtypes)
+        limits = {"ensure_all_finite": "allow-nan", "ensure_min_samples": FEWEST_ROWS if reset else 1}
+        return validate_data(self, X, reset=reset, skip_check_array=not plain, **limits)
+
+
+def _is_frame(X: Any) -> bool:
+    return type(X).__module__.split(".")[0] == "pandas" and type(X).__name__ == "DataFrame"
+
+
+def _are_texts(X: Any) -> bool:
+    flat = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.ndim == 1)
+    return flat and len(X) > 0 and all(isinstance(each, str) for each in X)
+
+
+def _are_rows(X: Any) -> bool:
+    """Whether something is, or should be, a row of cells per record: all but paths, texts and larger arrays."""
+    if isinstance(X, (str, Path)) or _are_texts(X):
+        return False
+    if isinstance(X, (np.ndarray, torch.Tensor)):
+        return X.ndim < 3
+    arrays = isinstance(X, (list, tuple)) and len(X) > 0 and isinstance(X[0], (np.ndarray, torch.Tensor))
+    return not (arrays and X[0].ndim > 1)

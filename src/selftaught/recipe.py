@@ -6,14 +6,15 @@ import math
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import tomli_w
 
 from selftaught.core.config import fingerprint, from_dict, to_dict
 from selftaught.core.errors import UsageError
-from selftaught.core.pretext import check_pair, missing
-from selftaught.encoders import AnyEncoder, ConvNet, Transformer
+from selftaught.core.pretext import check_pair
+from selftaught.encoders import AnyEncoder, ConvNet, HuggingFace
+from selftaught.encoders.choice import default_encoder, readers
 from selftaught.modalities import AnyModality
 from selftaught.pretexts import AnyPretext, SimCLR, Supervised
 
@@ -130,31 +131,25 @@ def read_recipe(path: Path | str) -> Recipe:
         raise UsageError(f"recipe {path} cannot be read: {problem.strerror}.") from problem
 
 
-def resolve(recipe: Recipe, modality: AnyModality, records: int) -> Recipe:
+def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = False) -> Recipe:
     """The recipe with every None decided for a modality and a number of training records.
 
-    The batch becomes 256, or the largest power of two that a fourth of the records holds, 8 at least. Raises
-    IllegalPair for an illegal choice.
+    The batch becomes 256, or the largest power of two that a fourth of the records holds, 8 at least. loaded: training
+    starts from weights that exist; these, and networks of others, are trained with AdamW where Muon was not set up by
+    hand, for it gives every matrix a size of its own. Raises IllegalPair for an illegal choice.
     """
     encoder = recipe.encoder or default_encoder(recipe.pretext, modality, recipe.size)
-    check_pair(
-        recipe.pretext,
-        modality.offers | (frozenset({"label"}) if isinstance(recipe.pretext, Supervised) else frozenset()),
-        encoder.can,
-        (modality.name, type(encoder).__name__.lower()),
-        get_args(AnyEncoder),
-    )
+    offers = modality.offers | (frozenset({"label"}) if isinstance(recipe.pretext, Supervised) else frozenset())
+    names = (modality.name, type(encoder).__name__.lower())
+    check_pair(recipe.pretext, offers, encoder.can, names, readers(modality, encoder))
+    optimiser = recipe.optimiser
+    if optimiser == Optimiser(kind="muon") and (loaded or isinstance(encoder, HuggingFace)):
+        optimiser = Optimiser(kind="adamw", lr=1e-4 if loaded else 5e-4)
     minutes = recipe.minutes if (recipe.epochs or recipe.steps or recipe.minutes) else 5.0
     resolution = recipe.resolution if recipe.resolution is not None else default_resolution(encoder)
     batch = recipe.batch or min(256, max(8, 2 ** int(math.log2(max(1, records / 4)))))
-    return replace(recipe, modality=modality, encoder=encoder, resolution=resolution, batch=batch, minutes=minutes)
-
-
-def default_encoder(pretext: AnyPretext, modality: AnyModality, size: Size) -> AnyEncoder:
-    """The encoder measured to serve best: the small residual network for pictures, a transformer where tokens drop."""
-    if modality.layout == "picture" and not pretext.needs & {"drop", "causal"}:
-        return ConvNet.of_size(size)
-    return Transformer.of_size(size)
+    chosen = replace(recipe, modality=modality, encoder=encoder, optimiser=optimiser)
+    return replace(chosen, resolution=resolution, batch=batch, minutes=minutes)
 
 
 def default_resolution(encoder: AnyEncoder) -> tuple[tuple[float, float], ...]:
@@ -162,14 +157,6 @@ def default_resolution(encoder: AnyEncoder) -> tuple[tuple[float, float], ...]:
     if isinstance(encoder, ConvNet):
         return ((0.5, 0.3), (0.75, 0.75), (1.0, 1.0))
     return ((1.0, 1.0),)
-
-
-def legal(pretext: type, modality: type, encoder: type) -> str:
-    """ "" where the three classes go together, else what is missing. Picture backbones read pictures only."""
-    if encoder.layout == "picture" and modality.layout != "picture":  # type: ignore[attr-defined]
-        return "pictures"
-    offers = modality.offers | {"label"}  # type: ignore[attr-defined]
-    return ", ".join(sorted(missing(pretext.needs, offers, encoder.can)))  # type: ignore[attr-defined]
 
 
 def _without_none(item: Any) -> Any:

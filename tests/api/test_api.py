@@ -105,7 +105,7 @@ def test_the_transformer_works_in_a_pipeline_on_arrays_of_pictures() -> None:
 def test_the_transformer_is_cloned_with_its_parameters_and_without_what_it_learned() -> None:
     model = SelfTaught(minutes=1.0, pretext="vicreg", size="m", seed=3)
     assert model.get_params() == {
-        "minutes": 1.0, "steps": None, "pretext": "vicreg", "size": "m", "seed": 3, "folder": None
+        "minutes": 1.0, "steps": None, "pretext": "vicreg", "size": "m", "seed": 3, "modality": None, "folder": None,
     }  # fmt: skip
     assert clone(model).get_params() == model.get_params()
     assert clone(model.set_params(seed=4)).seed == 4
@@ -130,17 +130,24 @@ def test_the_matrix_of_parts_says_what_check_pair_says() -> None:
     parts = list_parts()
     encoders, modalities = members(AnyEncoder), members(AnyModality)
     assert {row[0].lower() for row in parts.rows} == set(members(AnyPretext))
+    assert len(parts.columns) == 1 + len(encoders) * len(modalities)
     for name, *cells in parts.rows:
         for column, cell in zip(parts.columns[1:], cells, strict=True):
             modality, encoder = (part.lower() for part in column.split(" + "))
             pretext = members(AnyPretext)[name.lower()]()
             offers = modalities[modality].offers | {"label"}
+            if cell.startswith("needs layout "):
+                assert encoders[encoder].layout == cell.removeprefix("needs layout ") != modalities[modality].layout
+                continue
             if cell == "yes":
                 check_pair(pretext, offers, encoders[encoder].can, (modality, encoder), encoders.values())
                 continue
             assert cell.startswith("needs "), (name, column, cell)
-            with pytest.raises(IllegalPair, match=r"Use the encoder .*Transformer"):
+            with pytest.raises(IllegalPair, match=r"Use the encoder .*Transformer|No encoder makes up for"):
                 check_pair(pretext, offers, encoders[encoder].can, (modality, encoder), encoders.values())
+    found = [pair for _, *cells in parts.rows for pair in zip(parts.columns[1:], cells, strict=True)]
+    legal = {column for column, cell in found if cell == "yes"}
+    assert {f"{kind.__name__} + Transformer" for kind in modalities.values()} <= legal
 
 
 def test_doctor_names_versions_and_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

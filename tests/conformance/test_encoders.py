@@ -11,7 +11,7 @@ from selftaught.core.batch import View
 from selftaught.core.config import from_dict, to_dict
 from selftaught.core.errors import IllegalPair
 from selftaught.core.rng import Rng
-from selftaught.encoders import AnyEncoder, ConvNet, Dilated, HuggingFace, Own, ResNet, Timm, Transformer
+from selftaught.encoders import MLP, AnyEncoder, ConvNet, Dilated, HuggingFace, Own, ResNet, Timm, Transformer
 
 UNION = get_args(AnyEncoder)
 SMALL = {
@@ -22,6 +22,7 @@ SMALL = {
     Own: Own(source="tests.toys.own:flat_network", dim=6),
     HuggingFace: HuggingFace(width=16, depth=2, heads=2, dropout=0.0),
     Dilated: Dilated(width=8, depth=2, outputs=12, dropout=0.0),
+    MLP: MLP(width=16, depth=1, cell=4),
 }
 READS = [
     (config, name)

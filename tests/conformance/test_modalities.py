@@ -9,6 +9,7 @@ from tests.toys.samples import SAMPLES
 
 from selftaught.core.batch import Batch, View, document_index, map_tensors
 from selftaught.core.config import fingerprint, from_dict, to_dict
+from selftaught.core.errors import UsageError
 from selftaught.core.modality import Fitted
 from selftaught.core.rng import Rng
 from selftaught.modalities import AnyModality
@@ -165,3 +166,70 @@ def test_facts_travel_with_the_rows(sample):
     batch = shown(sample, View(kind="strong"), rows)
     assert torch.equal(batch.facts.record, rows.record)
     assert torch.equal(batch.facts.label, rows.label)
+
+
+OWN = {name: sample for name, sample in SAMPLES.items() if type(sample.modality) in UNION}
+LIBRARY = pytest.mark.parametrize("sample", OWN.values(), ids=OWN)
+WAYS = {"files", "text", "rows", "series", "arrays"}
+
+
+def fields_of(rows) -> list[torch.Tensor]:
+    return [part.nan_to_num() for _, value in sorted(rows.fields.items()) for part in value]
+
+
+def alike(one, other) -> bool:
+    pairs = zip(fields_of(one), fields_of(other), strict=True)
+    return all(first.shape == second.shape and torch.equal(first, second) for first, second in pairs)
+
+
+@LIBRARY
+def test_a_modality_says_what_it_reads_what_it_decided_and_which_columns_are_inputs(sample):
+    modality = sample.modality
+    assert modality.reads
+    assert modality.reads <= WAYS
+    assert modality.sentence.strip()
+    assert "\n" not in modality.sentence
+    assert all(isinstance(name, str) for name in modality.inputs)
+
+
+@LIBRARY
+def test_six_corruptions_or_more_keep_records_and_labels_and_harm_something(sample):
+    rows, fitted = sample.rows(6), sample.fitted()
+    assert len(sample.modality.corruptions) >= 6
+    for name in sample.modality.corruptions:
+        first, again = (sample.modality.corrupt(rows, name, 5, RNG) for _ in range(2))
+        assert alike(first, again), name
+        assert not alike(first, rows), name
+        assert first.fields.keys() == rows.fields.keys()
+        assert torch.equal(first.record, rows.record)
+        assert torch.equal(first.label, rows.label)
+        mild = sample.modality.corrupt(rows, name, 1, RNG)
+        assert sample.modality.batch(mild, fitted).rows == 6
+
+
+@LIBRARY
+def test_an_unknown_corruption_or_severity_is_refused(sample):
+    rows, name = sample.rows(2), sample.modality.corruptions[0]
+    for wrong in (("nonsense", 1), (name, 0), (name, 6)):
+        with pytest.raises(UsageError):
+            sample.modality.corrupt(rows, *wrong, RNG)
+
+
+@LIBRARY
+def test_odd_records_can_be_corrupted_and_audited(sample):
+    for kind in sample.odd:
+        rows = sample.odd_rows(kind)
+        for name in sample.modality.corruptions:
+            changed = sample.modality.corrupt(rows, name, 3, RNG)
+            assert sample.modality.batch(changed, sample.fitted()).rows == len(rows.record), (kind, name)
+        assert sample.modality.audit([rows])
+
+
+@LIBRARY
+def test_an_audit_gives_named_facts_with_their_units_whatever_the_chunks(sample):
+    rows = sample.rows(8)
+    facts = sample.modality.audit([rows])
+    assert len(facts) >= 3
+    assert all(isinstance(name, str) and isinstance(unit, str) for name, _, unit in facts)
+    assert all(isinstance(value, (float, str)) for _, value, _ in facts)
+    assert [name for name, _, _ in sample.modality.audit(iter([rows]))] == [name for name, _, _ in facts]

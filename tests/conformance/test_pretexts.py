@@ -17,7 +17,7 @@ from selftaught.pretexts import AnyPretext
 
 HEADINGS = ("Use when", "Avoid when", "Losses", "Relations", "Source")
 CAPABILITIES = {"tokens", "drop", "causal", "layers", "local"}
-OFFERS = {"target", "order", "pair", "label", "transform", "time"}
+OFFERS = {"target", "order", "pair", "label", "transform", "time", "swap"}
 EACH = pytest.mark.parametrize("pretext", PRETEXTS, ids=lambda pretext: type(pretext).__name__)
 
 
@@ -86,6 +86,9 @@ def test_the_legal_matrix_of_the_toys_is_what_one_would_say():
     assert served["table"] == anywhere | {"MaskedToken", "NextToken", "MAE"}
     assert served["pair"] == anywhere | {"Alignment"}
     assert served["image"] == anywhere | {"MaskedToken", "NextToken", "NextWindow", "Order", "MAE"}
+    assert served["text"] == served["audio"] == served["image"]
+    assert served["series"] == served["image"] | {"TS2Vec"}
+    assert served["rows"] == served["table"] | {"VIME"}
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def test_files_that_a_table_names_and_that_are_missing_are_found_out_at_once(tmp
 
 def test_a_table_of_which_no_file_exists_is_refused(tmp_path: Path):
     (tmp_path / "t.csv").write_text("file,label\n1.png,a\n2.png,b\n")
-    with pytest.raises(DataError, match="names files that exist"):
+    with pytest.raises(DataError, match="None of the 2 files"):
         open_source(tmp_path / "t.csv")
     with pytest.raises(DataError, match="None of the 2 files"):
         open_source(tmp_path / "t.csv", column="file")

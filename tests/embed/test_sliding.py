@@ -7,9 +7,9 @@ from tests.modalities.series.makers import SERIES, prepared, rows_of
 from tests.toys.samples import SAMPLES
 
 from selftaught.core.errors import UsageError
-from selftaught.embed.sliding import embed_causal, embed_steps
 from selftaught.encoders import Transformer
 from selftaught.encoders.dilated import Dilated
+from selftaught.probes.sliding import embed_causal, embed_steps
 from selftaught.runs.encoder import Pretrained
 
 CONFIGS = {"dilated": Dilated(width=8, depth=2, outputs=6), "transformer": Transformer(width=8, depth=1, heads=2)}

@@ -15,7 +15,7 @@ from selftaught.core.pretext import Clock, Spec, gather_nothing
 from selftaught.core.rng import Rng
 from selftaught.encoders import AnyEncoder, HuggingFace
 from selftaught.encoders.huggingface import KINDS, download_weights, unpack
-from selftaught.engine.start import starter
+from selftaught.encoders.start import starter
 from selftaught.pretexts import MaskedToken, NextToken
 
 transformers = pytest.importorskip("transformers")

@@ -51,7 +51,7 @@ def test_evaluation_gives_the_verdict_first_and_the_page_last_within_two_screens
     assert {"encoder", "untrained twin", "HOG and colour histogram", "majority", "supervised from scratch"} <= {
         line.split("  ")[0] for line in lines
     }
-    for part in ("Labels saved:", "health", "Data findings", "Repeat:", f"selftaught evaluate {run} --labels"):
+    for part in ("Labels saved:", "health", "What is in the data", "Repeat:", f"selftaught evaluate {run} --labels"):
         assert part in text, part
 
 

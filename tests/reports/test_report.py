@@ -69,7 +69,7 @@ def test_json_leaves_sample_content_out_and_captions_too_when_asked(demo: DemoRe
         (frozenset({"b", "a"}), ["a", "b"]),
         (b"bytes", None),
         (NotApplicable(reason="one class"), {"not_applicable": True, "reason": "one class"}),
-        (Sample(kind="text", content="secret"), {"kind": "text", "caption": ""}),
+        (Sample(kind="text", content="secret"), {"kind": "text", "caption": "", "content": "secret"}),
     ],
 )
 def test_every_plain_kind_of_value_has_one_json_form(value: object, plain: object) -> None:

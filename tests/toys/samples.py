@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from tests.modalities.audio import sample as audio
+from tests.modalities.series.makers import ODD as ODD_SERIES
+from tests.modalities.series.makers import SERIES, curves
+from tests.modalities.table.samples import ODD as ODD_ROWS
+from tests.modalities.table.samples import recognised, table_rows
+from tests.modalities.text.samples import ODD as ODD_TEXTS
+from tests.modalities.text.samples import SMALL, text_documents
 from tests.toys import pair, table
 from tests.toys.documents import Documents
 from tests.toys.pair import Pair
@@ -42,7 +49,7 @@ class Sample:
         fields = {}
         for name in stored[0].fields:
             arrays = [torch.from_numpy(np.ascontiguousarray(part.fields[name])) for part in stored]
-            ragged = isinstance(self.modality, Documents)
+            ragged = isinstance(self.modality, Documents) or len({array.shape for array in arrays}) > 1
             fields[name] = tuple(arrays) if ragged else torch.stack(arrays)
         ids = torch.arange(len(values)) * 7_919_000_033 + 1_000_003 * (seed + 1)
         return Rows(fields=fields, record=ids, label=torch.tensor(label))
@@ -94,4 +101,8 @@ SAMPLES = {
         _image,
         {"all alike": [np.zeros((20, 20, 3), np.uint8)] * 2},
     ),
+    "text": Sample(SMALL, text_documents, ODD_TEXTS),
+    "audio": Sample(audio.MODALITY, audio.values, audio.ODD),
+    "series": Sample(SERIES, curves, ODD_SERIES),
+    "rows": Sample(recognised(), table_rows, ODD_ROWS),
 }

@@ -16,7 +16,7 @@ from selftaught.core.modality import Rows
 from selftaught.core.pretext import Clock, Outcome, Pretext, Representation, Spec, flatten_plan, gather_nothing, missing
 from selftaught.core.rng import Rng
 from selftaught.encoders import Transformer
-from selftaught.pretexts import MAE, MaskedToken, NextToken, NextWindow, SimCLR, Supervised, TS2Vec, VICReg
+from selftaught.pretexts import MAE, VIME, MaskedToken, NextToken, NextWindow, SimCLR, Supervised, TS2Vec, VICReg
 
 TRUNK = Transformer(width=16, depth=2, heads=2)
 TOYS: tuple[Pretext, ...] = (Order(), QueueContrast(), Cluster(), Alignment())
@@ -29,6 +29,7 @@ LIBRARY: dict[str, Pretext] = {
     "nexttoken": NextToken(),
     "ts2vec": TS2Vec(),
     "nextwindow": NextWindow(width=8, depth=1, heads=2),
+    "vime": VIME(hidden=16),
 }
 PRETEXTS: tuple[Pretext, ...] = (*TOYS, *LIBRARY.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +14,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from selftaught.core.batch import Axis, Batch, View
+from selftaught.core.errors import UsageError
 from selftaught.core.rng import Rng
 
 
@@ -93,18 +94,51 @@ class Portrait:
     content: Any
 
 
+Fact = tuple[str, float | str, str]
+"""What an audit found: a name, its value, the unit."""
+
+
 class Modality(ABC):
     """A frozen dataclass per kind of data; its fields are the user's options.
 
     offers: what pretexts may ask for ("target", "order", "pair"; "swap": noisy views keep every token in its place and
     differ in content only). layout: "picture" where `Batch.x` is (B, C, H, W), "columns" where tokens are fixed, so
-    that picture backbones, or those of tables, can read it; "sequence" where it is (B, time, channels) with NaN for a
-    missing value. Such a modality offers "time": spans lie unchanged on the record's own grid of tokens.
+    that picture backbones, or those of tables, can read it; "words" where it is (B, N) numbers of pieces; "sequence"
+    where it is (B, time, channels) with NaN for a missing value. Such a modality offers "time": spans lie unchanged on
+    the record's own grid of tokens. reads: what its records may be: "files" (bytes), "text" (str), "rows" (columns to
+    cells), "series" (columns to arrays), "arrays". corruptions: names of faults that leave a label as it is. fit_rows:
+    records that `fit` gets at most; of 2,000 the standard error of a mean is below a fortieth of the deviation.
     """
 
     name: ClassVar[str]
     offers: ClassVar[frozenset[str]]
     layout: ClassVar[Literal["picture", "columns", "words", "sequence", "other"]]
+    reads: ClassVar[frozenset[str]] = frozenset()
+    corruptions: ClassVar[tuple[str, ...]] = ()
+    fit_rows: ClassVar[int] = 2_000
+
+    @classmethod
+    def recognises(cls, ids: Sequence[str], values: Sequence[Any]) -> bool:
+        """Whether a few records, as they were read, look like this kind of data."""
+        return False
+
+    def recognise(self, records: Sequence[Record]) -> Modality:
+        """A copy with every option that was left open chosen from some of the records. Raises DataError."""
+        return self
+
+    @property
+    def sentence(self) -> str:
+        """What was decided, in one line for the user."""
+        return self.name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Columns of the data that are read by name, so that none of them can be a label."""
+        return ()
+
+    def cut(self, source: Any) -> Any:
+        """The data's `Source` with what holds several records, or is too long for one, as records of its own."""
+        return source
 
     @property
     @abstractmethod
@@ -142,4 +176,12 @@ class Modality(ABC):
 
     def portray(self, rows: Rows, side: int) -> tuple[Portrait, ...]:
         """The rows as a person can look at or listen to them, about `side` pixels large; empty where they cannot be."""
+        return ()
+
+    def corrupt(self, rows: Rows, name: str, severity: int, rng: Rng) -> Rows:
+        """Decoded rows with one of `corruptions` at a severity of 1 to 5, drawn by record. Raises UsageError."""
+        raise UsageError(f"{self.name} has the corruptions {', '.join(self.corruptions) or 'none'}; got {name!r}.")
+
+    def audit(self, rows: Iterable[Rows]) -> tuple[Fact, ...]:
+        """Facts on decoded rows, read in chunks: sizes, lengths, rates, what is missing."""
         return ()

@@ -102,11 +102,15 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class ParamGroup:
-    """Parameters of a head with a rate of their own. `rate` multiplies the schedule; fixed: the schedule is ignored."""
+    """Parameters of a head with a rate of their own. `rate` multiplies the schedule; fixed: the schedule is ignored.
+
+    table: their rows are entries of a vocabulary, so that an optimiser of matrices must leave them alone.
+    """
 
     parameters: tuple[nn.Parameter, ...]
     rate: float = 1.0
     fixed: bool = False
+    table: bool = False
 
 
 class Pretext(ABC):

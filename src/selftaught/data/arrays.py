@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ def list_array_file(place: str | Path, column: str | None) -> Listing:
                 loaded = np.load(file)
                 if isinstance(loaded, np.ndarray):
                     return list_array(loaded, "NPY array")
-                arrays = _joined(dict(loaded))
+                raw = dict(loaded)
+                arrays = _joined(raw)
     except (DataError, EOFError, zipfile.BadZipFile) as problem:
         text = str(problem).removesuffix(".")
         raise DataError(f"{text}. Arrays of Python objects are never loaded; save numbers.") from problem
@@ -69,7 +70,8 @@ def list_array_file(place: str | Path, column: str | None) -> Listing:
     values = arrays[name]
     rest = {key: value.tolist() for key, value in arrays.items() if value.shape == values.shape[:1]}
     table = Table(names=tuple(rest), rows=len(values), column=rest.__getitem__)
-    return list_array(values, f"NPZ array {name!r}", table)
+    listing = list_array(values, f"NPZ array {name!r}", table)
+    return replace(listing, split="split") if "split" in rest and "split" not in raw else listing
 
 
 def _joined(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

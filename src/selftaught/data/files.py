@@ -22,10 +22,11 @@ from selftaught.data.records import Listing, clean_id
 
 KINDS = {
     "pictures": "jpg jpeg jpe jfif png bmp gif tif tiff webp ppm pgm pbm pnm tga jp2 avif",
-    "sounds": "wav flac mp3 ogg opus m4a aac",
+    "sounds": "wav flac mp3 ogg oga opus m4a aac aif aiff au",
     "videos": "mp4 avi mov mkv webm mpg mpeg",
     "arrays": "npy",
-    "texts": "txt md",
+    "texts": "txt text md rst log tex",
+    "recordings": "ts csv tsv parquet pq",
 }
 SUFFIXES = {kind: frozenset(f".{suffix}" for suffix in text.split()) for kind, text in KINDS.items()}
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "__pycache__"})

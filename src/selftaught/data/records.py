@@ -32,7 +32,8 @@ class Listing:
     """What a container holds, before labels: ids, one stamp a record (changes when the content does) and a reader.
 
     read: index to value; thread safe, and picklable where the container is. table: columns that labels may name.
-    inside: opens a file of the same container by name (a labels file within a zip), or is None.
+    inside: opens a file of the same container by name (a labels file within a zip), or is None. split: the column that
+    says which part a record is in, where the container itself does.
     """
 
     ids: Sequence[str]
@@ -41,7 +42,12 @@ class Listing:
     kind: str
     table: Table | None = None
     inside: Callable[[str], bytes | None] | None = None
+    split: str | None = None
     findings: tuple[Finding, ...] = ()
+
+
+Arrange = Callable[[Table, str], Listing]
+"""Makes records of the rows of a table that names no files; given the table and what it is, such as "csv table"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +102,11 @@ def stamp_records(ids: Iterable[str], stamps: Iterable[str]) -> np.ndarray:
 
 def stamp_value(value: Any) -> str:
     """The stamp of a value in memory: a digest of its content."""
-    array = value if isinstance(value, np.ndarray) else np.frombuffer(bytes(value or b""), np.uint8)
-    digest = hashlib.blake2b(f"{array.dtype}{array.shape}".encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    if not isinstance(value, np.ndarray):
+        plain = value is None or isinstance(value, (bytes, bytearray, memoryview))
+        value = np.frombuffer(bytes(value or b"") if plain else repr(value).encode(), np.uint8)
+    digest = hashlib.blake2b(f"{value.dtype}{value.shape}".encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(value).data if value.size else b"")
     return digest.hexdigest()
 
 

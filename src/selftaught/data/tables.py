@@ -1,9 +1,10 @@
-"""Tables: CSV, TSV, JSON lines, Parquet and data frames, whose rows hold pictures or say where they lie."""
+"""Tables: CSV, TSV, JSON lines, Parquet, Arrow and data frames, whose rows hold records or say where they lie."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +18,13 @@ import pyarrow
 import pyarrow.parquet
 
 from selftaught.core.errors import DataError
+from selftaught.data.files import SUFFIXES
 from selftaught.data.findings import name_some, note
 from selftaught.data.location import exists, is_remote, open_binary, open_text, read_bytes, stamp_of, suffix_of
-from selftaught.data.records import Listing, Table, clean_id, stamp_value
+from selftaught.data.records import Arrange, Listing, Table, clean_id, stamp_value
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather"})
+FILES = frozenset[str]().union(*SUFFIXES.values())
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "picture", "audio")
 BYTES_NAMES = ("image", "bytes", "img", "picture", "audio", "data", "content")
 
@@ -36,16 +39,20 @@ def read_table(place: str | Path | bytes, suffix: str | None = None) -> Table:
         file = open_parquet(place)
         return Table(names=tuple(file.schema_arrow.names), rows=file.metadata.num_rows, column=partial(_column, place))
     try:
+        if suffix in (".arrow", ".feather"):
+            content = place if isinstance(place, bytes) else read_bytes(place)
+            return frame_table(pyarrow.ipc.open_file(pyarrow.BufferReader(content)).read_all())
         with open_text(place) as text:
             columns = _json_columns(text) if suffix in (".jsonl", ".ndjson") else _csv_columns(text, suffix == ".tsv")
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as problem:
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, pyarrow.ArrowException) as problem:
         name = "the table" if isinstance(place, bytes) else repr(str(place))
-        raise DataError(f"{name} is not a readable {suffix} table: {problem}. Save it as UTF-8.") from problem
+        raise DataError(f"{name} is not a readable {suffix} table: {problem}. Save it again, as UTF-8.") from problem
     rows = len(next(iter(columns.values()), ()))
     return Table(names=tuple(columns), rows=rows, column=columns.__getitem__)
 
 
 def _csv_columns(text: Any, tabs: bool) -> dict[str, list[Any]]:
+    csv.field_size_limit(1 << 30)  # of the whole process; a text may be longer than the usual 131,072 characters
     lines = csv.reader(text, delimiter="\t" if tabs else ",", strict=True)
     names = next(lines, [])
     if len(set(names)) < len(names):
@@ -178,8 +185,8 @@ class CellReader:
         return cell_bytes(self.cells[index])
 
 
-def list_table(place: str | Path, column: str | None, id_column: str | None) -> Listing:
-    """The records of a table file: rows with encoded bytes (Parquet) or with the path of a file."""
+def list_table(place: str | Path, column: str | None, id_column: str | None, arrange: Arrange | None) -> Listing:
+    """The records of a table file: rows with encoded bytes (Parquet), the path of a file, or what `arrange` makes."""
     table = read_table(place)
     if not table.rows:
         raise DataError(f"{str(place)!r} has no rows. Give a table that does.")
@@ -191,13 +198,13 @@ def list_table(place: str | Path, column: str | None, id_column: str | None) -> 
         if name is not None and name in encoded:
             version = stamp_of(place)
             return Listing(
-                ids=_row_ids(table, id_column),
+                ids=row_ids(table, id_column),
                 stamps=[version] * table.rows,
                 read=ParquetReader(place, name),
                 kind=f"Parquet table of {table.rows:,} rows with encoded files in column {name!r}",
                 table=table,
             )
-    return _list_paths(table, base, column, id_column, f"{suffix_of(place)[1:]} table")
+    return _list_columns(table, base, column, id_column, f"{suffix_of(place)[1:]} table", arrange)
 
 
 def _holds_bytes(kind: Any) -> bool:
@@ -206,19 +213,21 @@ def _holds_bytes(kind: Any) -> bool:
     return bool(pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind))
 
 
-def list_frame(frame: Any, column: str | None, id_column: str | None) -> Listing:
-    """The records of a pandas data frame: cells with bytes, arrays, or paths relative to the working folder."""
-    table = Table(names=tuple(map(str, frame.columns)), rows=len(frame), column=lambda name: list(frame[name]))
+def list_frame(frame: Any, column: str | None, id_column: str | None, arrange: Arrange | None) -> Listing:
+    """The records of a frame: cells with bytes, arrays, paths relative to the working folder, or `arrange`'s."""
+    table = frame_table(frame)
     if not table.rows:
         raise DataError("The data frame has no rows. Give one that does.")
     held = (bytes, bytearray, np.ndarray, Mapping)
-    encoded = [name for name in table.names if any(isinstance(cell, held) for cell in frame[name][:20])]
+    encoded = [name for name in table.names if any(isinstance(cell, held) for cell in table.column(name)[:20])]
+    if arrange is not None and len(encoded) > 1 and column is None:
+        return arrange(table, "data frame")
     name = choose_column(table, encoded, BYTES_NAMES, column)
     if name not in encoded:
-        return _list_paths(table, ".", column, id_column, "data frame")
+        return _list_columns(table, ".", column, id_column, "data frame", arrange)
     cells = table.column(name)
     return Listing(
-        ids=_row_ids(table, id_column),
+        ids=row_ids(table, id_column),
         stamps=[stamp_value(cell.get("bytes") if isinstance(cell, Mapping) else cell) for cell in cells],
         read=CellReader(cells),
         kind=f"data frame of {table.rows:,} rows with values in column {name!r}",
@@ -226,8 +235,23 @@ def list_frame(frame: Any, column: str | None, id_column: str | None) -> Listing
     )
 
 
-def _list_paths(table: Table, base: str, column: str | None, id_column: str | None, kind: str) -> Listing:
-    name = choose_column(table, _path_columns(table, base, column), PATH_NAMES, column)
+def frame_table(frame: Any) -> Table:
+    """The columns of a pandas or polars frame, or of a pyarrow table."""
+    if isinstance(frame, pyarrow.Table):
+        names = tuple(frame.column_names)
+        return Table(names=names, rows=len(frame), column=lambda name: list(frame.column(name).to_pylist()))
+    known = {str(name): name for name in frame.columns}
+    return Table(names=tuple(known), rows=len(frame), column=lambda name: list(frame[known[name]]))
+
+
+def _list_columns(
+    table: Table, base: str, column: str | None, id_column: str | None, kind: str, arrange: Arrange | None
+) -> Listing:
+    """The files that a column names; where none does, what `arrange` makes of the rows."""
+    possible = _path_columns(table, base, choose_column(table, [], [], column))
+    if arrange is not None and not possible:
+        return arrange(table, kind)
+    name = choose_column(table, possible, PATH_NAMES, column)
     if name is None:
         raise DataError(
             f"No column of the {kind} names files that exist below {base!r}; it has {', '.join(table.names)}. "
@@ -244,10 +268,10 @@ def _list_paths(table: Table, base: str, column: str | None, id_column: str | No
             missing.append(path)
     if len(missing) == len(paths):
         none = f"None of the {len(paths):,} files that column {name!r} names exists below {base!r}"
-        raise DataError(f"{none}: {name_some(missing)}.")
+        raise DataError(f"{none}: {name_some(missing)}. Paths are relative to the table's folder.")
     message = f"{len(missing):,} files named in column {name!r} do not exist: {name_some(missing)}."
     return Listing(
-        ids=[clean_id(path) for path in paths] if id_column is None else _row_ids(table, id_column),
+        ids=[clean_id(path) for path in paths] if id_column is None else row_ids(table, id_column),
         stamps=stamps,
         read=reader,
         kind=f"{kind} of {table.rows:,} rows with paths in column {name!r}",
@@ -257,12 +281,22 @@ def _list_paths(table: Table, base: str, column: str | None, id_column: str | No
 
 
 def _path_columns(table: Table, base: str, column: str | None) -> list[str]:
-    """Columns whose first text is the path of a file that exists; the one the user named is taken at its word."""
-    if column is not None:
-        return [column]
-    firsts = {name: [str(cell).strip() for cell in table.column(name)[:20] if cell] for name in table.names}
-    found = {name: PathReader(base, [text for text in texts if len(text) < 4096]) for name, texts in firsts.items()}
-    return [name for name, reader in found.items() if any(map(exists, map(reader.place, range(len(reader.paths)))))]
+    """Columns whose first texts are paths of files that exist; else those that are named and spelled as paths are."""
+    found, spelled = [], []
+    for name in table.names if column is None else (column,):
+        paths = [str(cell).strip() for cell in table.column(name)[:20] if isinstance(cell, (str, Path))]
+        if any(map(_is_file, map(PathReader(base, paths).place, range(len(paths))))):
+            found.append(name)
+        usual = name == column or name.lower() in PATH_NAMES
+        if usual and paths and all(suffix_of(path) in FILES for path in paths):
+            spelled.append(name)
+    return found or spelled
+
+
+def _is_file(place: str) -> bool:
+    """Whether a file is there; behind a url, where it is spelled like one."""
+    spelled = suffix_of(place) in FILES and " " not in place
+    return spelled and exists(place) if is_remote(place) else os.path.isfile(place)
 
 
 def choose_column(table: Table, possible: Sequence[str], usual: Sequence[str], column: str | None) -> str | None:
@@ -279,6 +313,7 @@ def choose_column(table: Table, possible: Sequence[str], usual: Sequence[str], c
     return named[0]
 
 
-def _row_ids(table: Table, id_column: str | None) -> list[str]:
+def row_ids(table: Table, id_column: str | None) -> list[str]:
+    """The ids of the rows: the cells of a column, or the rows' numbers."""
     name = choose_column(table, [], [], id_column)
     return list(map(str, range(table.rows) if name is None else map(clean_id, map(str, table.column(name)))))

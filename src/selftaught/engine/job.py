@@ -17,9 +17,9 @@ from selftaught.core.pretext import Clock
 from selftaught.data.labelling import Labelling
 from selftaught.data.store import Store
 from selftaught.encoders import AnyEncoder
+from selftaught.encoders.start import Started
 from selftaught.engine.calibrate import Plan
 from selftaught.engine.health import Health
-from selftaught.engine.start import Started
 from selftaught.modalities import AnyModality
 from selftaught.recipe import Recipe
 from selftaught.runs.encoder import Pretrained

@@ -21,6 +21,7 @@ from selftaught.core.pretext import Spec
 from selftaught.core.rng import Rng
 from selftaught.data.loader import Loader
 from selftaught.data.sampler import Sampler
+from selftaught.encoders.start import Started
 from selftaught.engine.calibrate import Plan, apply_products, make_plan
 from selftaught.engine.device import gather_of, is_sharded, open_fabric
 from selftaught.engine.estimate import announce
@@ -28,7 +29,6 @@ from selftaught.engine.feed import make_views, size_at
 from selftaught.engine.job import Interrupted, Job, Trained
 from selftaught.engine.optimisers import build_optimiser, rate_at, set_rates
 from selftaught.engine.session import Session
-from selftaught.engine.start import Started
 from selftaught.engine.state import read_plan, save_plan
 from selftaught.engine.step import Step
 from selftaught.runs.encoder import save_pretrained

@@ -24,14 +24,21 @@ def rate_at(optimiser: Optimiser, progress: float) -> float:
 
 
 def build_optimiser(config: Optimiser, encoder: Encoder, head: nn.Module, pretext: Pretext) -> torch.optim.Optimizer:
-    """One optimiser over all trainable parameters; each group knows its peak rate and whether the schedule applies."""
+    """One optimiser over all trainable parameters; each group knows its peak rate and whether the schedule applies.
+
+    Tables, whose rows are entries of a vocabulary, are no matrices: AdamW moves them, without decay.
+    """
     groups: list[dict[str, Any]] = []
+    own = pretext.param_groups(head)
+    modules = [*encoder.modules(), *head.modules()]
+    tables = {id(part) for module in modules if isinstance(module, nn.Embedding) for part in module.parameters()}
+    tables |= {id(part) for group in own if group.table for part in group.parameters}
     sources = [(tuple(encoder.parameters()), 1.0, False)]
-    sources += [(group.parameters, group.rate, group.fixed) for group in pretext.param_groups(head)]
+    sources += [(group.parameters, group.rate, group.fixed) for group in own]
     for parameters, rate, fixed in sources:
         trained = [parameter for parameter in parameters if parameter.requires_grad]
-        matrices = [parameter for parameter in trained if parameter.ndim >= 2]
-        vectors = [parameter for parameter in trained if parameter.ndim < 2]
+        matrices = [parameter for parameter in trained if parameter.ndim >= 2 and id(parameter) not in tables]
+        vectors = [parameter for parameter in trained if parameter.ndim < 2 or id(parameter) in tables]
         muon = config.kind == "muon"
         peak = (config.matrix_lr if muon else config.lr) * rate
         groups.append(_group(matrices, peak, config.weight_decay, muon, fixed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,7 @@ from selftaught.data.labelling import Given, Labelling, align
 from selftaught.data.source import Source, open_source
 from selftaught.data.store import Store
 from selftaught.modalities import AnyModality, recognise
-
-FIT_ROWS = 2_000
-"""Records that statistics are fitted on: the standard error of a channel's mean is then below 0.1 % of its range."""
+from selftaught.modalities.tabular import arrange
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,10 +71,13 @@ def prepare(
 ) -> Prepared:
     """The source opened, its modality recognised, its records decoded once into a folder under `stores`.
 
-    say: is told the size of the store before it is built.
+    say: is told what the data was taken for, and the size of the store before it is built. Columns that are named as
+    labels, groups or splits stay out of the records.
 
     Raises DataError or StoreError, with the remedy, before anything is written that would have to be undone.
     """
+    roles = (options.labels, options.group, options.split)
+    named = [str(each) for each in roles if isinstance(each, (str, Path))]
     source = open_source(
         data,
         labels=options.labels,
@@ -83,10 +85,21 @@ def prepare(
         split=options.split,
         column=options.column,
         id_column=options.id_column,
+        arrange=partial(
+            arrange,
+            reads=None if modality is None else modality.reads,
+            column=options.column,
+            id_column=options.id_column,
+            apart=named,
+        ),
     )
     resolved = recognise(source.records, modality)
+    if say is not None:
+        other = "" if modality is not None else " Another kind: --modality NAME."
+        say(f"Read as {resolved.name} from {source.kind}: {resolved.sentence}.{other}")
     if options.store is not None:
         resolved = override(resolved, "store", options.store)
+    source = resolved.cut(source)
     describe = to_dict(resolved)
     folder = stores / f"{resolved.name}-{fingerprint([describe, _name(data, source)])}"
     store = build_store(
@@ -96,8 +109,8 @@ def prepare(
 
 
 def fit_modality(modality: AnyModality, store: Store, train: np.ndarray) -> Fitted:
-    """What the modality learns from the training part, on at most FIT_ROWS records spread evenly over it."""
-    count = min(FIT_ROWS, len(train))
+    """What the modality learns from the training part, on at most `fit_rows` records spread evenly over it."""
+    count = min(modality.fit_rows, len(train))
     chosen = train[np.linspace(0, len(train) - 1, count).round().astype(np.int64)]
 
     def chunks() -> Iterator[Rows]:

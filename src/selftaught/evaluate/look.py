@@ -1,19 +1,26 @@
-"""Something to look at: a map of the test records and nearest neighbours."""
+"""Something to look at or to listen to: a map of the test records, nearest neighbours, records with findings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from selftaught.core.modality import Portrait
+from selftaught.data.findings import Finding
 from selftaught.evaluate.controls import Parts
 from selftaught.evaluate.subject import Subject
 from selftaught.reports.blocks import Gallery, Neighbours, Sample, ScatterMap, as_numbers
+from selftaught.reports.samples import sample_of
 
 POINTS = 1_500
 SIDE = 48
 QUERIES = 8
 FOUND = 6
+EXAMPLES = 4
+"""Records that are shown with a finding."""
+CHUNK = 64
+"""Records that are read at once: sounds and series may be large."""
 
 
 def draw_map(subject: Subject, parts: Parts, vectors: np.ndarray, names: Sequence[str]) -> ScatterMap | None:
@@ -48,11 +55,12 @@ def find_neighbours(
     queries = portraits(subject, parts.test[chosen], names, parts.codes)
     if not queries:
         return None
+    width = close.shape[1]
     found = portraits(subject, parts.train[close.ravel()], names, parts.codes)
     rows = tuple(
         Neighbours(
             query=queries[row],
-            found=found[row * FOUND : (row + 1) * FOUND],
+            found=found[row * width : (row + 1) * width],
             agrees=tuple(
                 bool(parts.codes[parts.train[index]] == parts.codes[parts.test[chosen[row]]]) for index in close[row]
             ),
@@ -66,15 +74,30 @@ def find_neighbours(
 
 def portraits(subject: Subject, records: np.ndarray, names: Sequence[str], codes: np.ndarray) -> tuple[Sample, ...]:
     """The records as samples of a report, captioned with id and class; empty where they cannot be shown."""
-    shown = subject.encoders[0].modality.portray(subject.store.rows(records), SIDE)
     return tuple(
-        Sample(
-            kind=each.kind,
-            content=each.content,
-            caption=f"{subject.store.ids[record]} ({names[codes[record]] if codes[record] >= 0 else 'no label'})",
-        )
-        for each, record in zip(shown, records, strict=False)
+        sample_of(each, f"{subject.store.ids[record]} ({names[codes[record]] if codes[record] >= 0 else 'no label'})")
+        for each, record in zip(_portrayed(subject, records), records, strict=False)
     )
+
+
+def show_findings(subject: Subject, findings: Sequence[Finding]) -> Mapping[str, tuple[Sample, ...]]:
+    """The first few records of every finding that are in the store, captioned with their id, by the finding's code."""
+    wanted = {finding.code: finding.ids[: 8 * EXAMPLES] for finding in findings}
+    asked = {record_id for ids in wanted.values() for record_id in ids}
+    place = {record_id: index for index, record_id in enumerate(subject.store.ids) if record_id in asked}
+    shown = {}
+    for code, ids in wanted.items():
+        records = np.array([place[record_id] for record_id in ids if record_id in place][:EXAMPLES], np.int64)
+        pairs = zip(_portrayed(subject, records), records, strict=False)
+        shown[code] = tuple(sample_of(each, subject.store.ids[record]) for each, record in pairs)
+    return shown
+
+
+def _portrayed(subject: Subject, records: np.ndarray) -> list[Portrait]:
+    found: list[Portrait] = []
+    for start in range(0, len(records), CHUNK):
+        found += subject.encoders[0].modality.portray(subject.store.rows(records[start : start + CHUNK]), SIDE)
+    return found
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

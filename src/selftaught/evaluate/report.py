@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from selftaught.evaluate.ahead import forecast_table, say_forecasts
 from selftaught.evaluate.decide import Decision
+from selftaught.evaluate.look import show_findings
 from selftaught.evaluate.scores import ENCODER, TWIN, Score, bound, estimate
 from selftaught.evaluate.subject import Subject
 from selftaught.evaluate.tables import (
@@ -22,6 +24,7 @@ from selftaught.evaluate.tables import (
     saved_table,
     sizes_of,
 )
+from selftaught.probes.forecast import ForecastScore
 from selftaught.probes.saved import LabelsSaved
 from selftaught.probes.statistics import spearman
 from selftaught.reports.blocks import (
@@ -39,7 +42,7 @@ from selftaught.reports.blocks import (
     Verdict,
 )
 from selftaught.reports.blocks import Facts as FactBlock
-from selftaught.reports.findings import shown_findings
+from selftaught.reports.findings import DataFact, audit_facts, shown_findings
 from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
 from selftaught.runs.files import read_json
@@ -52,6 +55,8 @@ TONES = {
     "do not pretrain": "bad",
 }
 WATCHED = ("rank", "lidar", "alpha", "alignment", "uniformity")
+OF_CLASSES = ("class-absent", "class-of-one", "one-class")
+"""Findings that name classes, not records: they have nothing to show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,7 @@ class Facts:
     losses: tuple[dict[str, float], ...]
     watched: tuple[dict[str, float], ...]
     findings: tuple[Finding, ...]
+    data: tuple[DataFact, ...]
     pretrain_command: str
     command: str
 
@@ -90,6 +96,7 @@ class EvaluateReport(Report):
     protocol: str = ""
     map: ScatterMap | None = None
     neighbours: Gallery | None = None
+    forecasts: tuple[ForecastScore, ...] = ()
 
     @property
     def title(self) -> str:
@@ -98,6 +105,10 @@ class EvaluateReport(Report):
 
     def verdict(self) -> Verdict:
         """The decision, with the numbers that carry it."""
+        ahead = say_forecasts(self.forecasts)
+        if self.decision is None and ahead:
+            headline = "Forecasting was measured; there are no labels to measure anything else."
+            return Verdict(headline=headline, sentences=(*ahead, *self._health()), tone="neutral")
         if self.decision is None:
             return Verdict(
                 headline="Not measured: there are no labels.",
@@ -114,7 +125,7 @@ class EvaluateReport(Report):
         facts += [(f"labels a control needs to match {each.labels}", bound(each.needed)) for each in saved]
         return Verdict(
             headline=self.decision.headline,
-            sentences=(*self.decision.sentences, *self._health()),
+            sentences=(*self.decision.sentences, *ahead, *self._health()),
             tone=TONES[self.decision.answer],  # type: ignore[arg-type]
             facts=tuple(facts),
         )
@@ -124,13 +135,18 @@ class EvaluateReport(Report):
         shown: list[Section] = []
         if self.scores:
             shown.append(Section(title="Labels and accuracy", blocks=self._accuracy(), brief=self._accuracy_in_brief()))
+        if self.forecasts:
+            shown.append(Section(title="Forecasts", blocks=(forecast_table(self.forecasts),)))
         training = training_plots(self.facts.losses, self.facts.watched)
         course = FactBlock(rows=(("health", ", ".join(sorted(set(self.facts.health))), ""), *self._course()))
         shown.append(Section(title="Training", blocks=(*training, *self._label_free()), brief=(course,)))
         looks: list[Block] = [each for each in (self.map, self.neighbours) if each is not None]
         if looks:
-            shown.append(Section(title="What the encoder sees", blocks=tuple(looks), brief=()))
-        shown.append(Section(title="Data findings", blocks=(Findings(items=self.facts.findings),)))
+            words = self.neighbours is not None and self.neighbours.rows[0].query.kind in ("text", "row")
+            brief = tuple(looks[-1:]) if words else ()
+            shown.append(Section(title="What the encoder sees", blocks=tuple(looks), brief=brief))
+        data = (FactBlock(rows=self.facts.data), Findings(items=self.facts.findings))
+        shown.append(Section(title="What is in the data", blocks=data))
         repeat = Code(code=self.facts.pretrain_command + "\n" + self.facts.command, title="Repeat", language="sh")
         recipe = Code(code=self.facts.recipe, title="recipe.toml", language="toml")
         record = Text(
@@ -208,6 +224,7 @@ def open_facts(subject: Subject, command: str) -> Facts:
     known = read_json(run.data)
     manifests = [read_json(folder.manifest) for folder in subject.runs]
     findings = (*subject.prepared.findings, *subject.splits.findings)
+    of_records = [each for each in findings if not each.code.startswith(OF_CLASSES)]
     parts = subject.splits
     return Facts(
         runs=tuple(str(folder.path) for folder in subject.runs),
@@ -221,7 +238,8 @@ def open_facts(subject: Subject, command: str) -> Facts:
         health=tuple(str(manifest["health"]) for manifest in manifests),
         losses=tuple(read_rows(run.losses)),
         watched=tuple(read_rows(run.health)),
-        findings=shown_findings(findings),
+        findings=shown_findings(findings, show_findings(subject, of_records)),
+        data=audit_facts(subject.encoders[0].modality, subject.store),
         pretrain_command=pretrain_command(run, known),
         command=command,
     )

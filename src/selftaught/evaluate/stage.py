@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from selftaught.core.errors import DataError, GateError, UsageError
 from selftaught.data.labelling import Given
 from selftaught.engine.prepare import DataOptions
+from selftaught.evaluate.ahead import parse_horizons, score_forecasts
 from selftaught.evaluate.controls import (
     Parts,
     encoder_features,
@@ -50,8 +51,9 @@ def evaluate(
         tuple[int | str, ...], "budgets at which the supervised control is trained; `none` leaves it out"
     ] = (10, 20, 50, "all"),
     from_scratch_draws: Annotated[int, "label sets per budget of the supervised control"] = 1,
+    forecast: Annotated[tuple[int | str, ...], "steps ahead to forecast, such as 24,168; for one long recording"] = (),
     gate: Annotated[float | None, "exit with code 4 when the accuracy at the largest budget is below this"] = None,
-    no_samples: Annotated[bool, "leave the records' own pictures out of the report"] = False,
+    no_samples: Annotated[bool, "leave the records themselves out of the report"] = False,
     out: Annotated[Path | str | None, "folder of the report (default: reports/ of the first run)"] = None,
     stores: Annotated[Path | str | None, "folder of decoded stores (default: that of the run)"] = None,
     quiet: Annotated[bool, "no progress bars"] = False,
@@ -65,6 +67,7 @@ def evaluate(
     began = time.perf_counter()
     sizes = parse_budgets(budgets, "--budgets")
     scratch = () if tuple(from_scratch) == ("none",) else parse_budgets(from_scratch, "--from-scratch")
+    horizons = parse_horizons(forecast)
     check_draws(draws, from_scratch_draws)
     options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
     subject = open_subject(runs, data, options, stores, quiet)
@@ -80,6 +83,7 @@ def evaluate(
     else:
         plan = Plan(sizes=sizes, draws=draws, scratch=scratch, scratch_draws=from_scratch_draws, quiet=quiet)
         report = score_classes(subject, facts, page, plan, began)
+    report = replace(report, forecasts=score_forecasts(subject, horizons) if horizons else ())
     report.write(place, samples=not no_samples)
     check_gate(report, gate)
     return report

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from selftaught.recipe import Recipe, read_recipe
 from selftaught.runs.encoder import Pretrained, load_pretrained
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, open_run
+
+ROLES = ("labels", "group", "split", "id_column")
+"""What a column can be besides an input."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,6 +66,7 @@ def open_subject(
     encoders = tuple(load_pretrained(folder.path) for folder in folders)
     place = Path(stores) if stores else Path(known[0]["store"]).parent
     wanted = _options(options, known[0]["options"] if data is None else {})
+    check_inputs(folders[0], recipes[0], known[0], wanted, source)
     prepared = prepare(source, encoders[0].modality, place, wanted, quiet=quiet)
     own = data is None
     if own and len(prepared.store) != known[0]["records"]:
@@ -88,3 +93,36 @@ def _check_alike(folders: Sequence[RunFolder], recipes: Sequence[Recipe], known:
             raise UsageError(f"{folder.path} has another recipe than {folders[0].path}; only seeds may differ.")
         if facts["source"] != known[0]["source"]:
             raise RunError(f"{folder.path} was trained on other data than {folders[0].path}.")
+
+
+def check_inputs(run: RunFolder, recipe: Recipe, known: Mapping[str, Any], wanted: DataOptions, source: Any) -> None:
+    """Raises DataError where a column that the encoder of a run reads is to be a label, group, split or id now.
+
+    known: the run's data.json. Such a label leaks: the encoder has seen it in every record, the test part's too.
+    """
+    inputs: frozenset[str] = frozenset() if recipe.modality is None else frozenset(recipe.modality.inputs)
+    for role in ROLES:
+        given = getattr(wanted, role)
+        names = {str(given)} if isinstance(given, (str, Path)) else set()
+        place, _, column = str(given).rpartition(":") if names else ("", "", "")
+        if place and isinstance(source, (str, Path)) and Path(place).absolute() == Path(source).absolute():
+            names.add(column)
+        for name in sorted(names & inputs):
+            raise DataError(
+                f"--{role.replace('_', '-')} names the column {name!r}, which the encoder of {run.path} was trained to "
+                f"read as an input: what it learned holds the answer. Train again without it: "
+                f"{_without(run, recipe, known, role, name)}"
+            )
+
+
+def _without(run: RunFolder, recipe: Recipe, known: Mapping[str, Any], role: str, name: str) -> str:
+    """The command that trains such a run again with a column in a role of its own; the columns are chosen anew."""
+    words = ["selftaught", "pretrain", str(known["data"] or "DATA")]
+    for option, value in {**known["options"], role: name}.items():
+        if value:
+            words += [f"--{option.replace('_', '-')}", str(value)]
+    words += ["--pretext", type(recipe.pretext).__name__.lower(), "--size", recipe.size]
+    for budget in ("minutes", "epochs", "steps"):
+        if getattr(recipe, budget) is not None:
+            words += [f"--{budget}", str(getattr(recipe, budget))]
+    return shlex.join([*words, "--out", f"{run.path}-without-{name}"])

@@ -52,7 +52,7 @@ def export_onnx(pretrained: Pretrained, path: Path) -> float:
     Raises IllegalPair for what is no picture encoder, MissingExtra without onnx, GateError where vectors differ.
     """
     shape = pretrained.modality.shape
-    if pretrained.modality.layout != "picture" or shape is None:
+    if pretrained.modality.name != "image" or shape is None:
         raise IllegalPair(f"ONNX export serves pictures; this encoder reads {pretrained.modality.name}.")
     try:
         import onnx  # noqa: F401

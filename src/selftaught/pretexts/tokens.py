@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from selftaught.core.batch import Batch, View, document_index
 from selftaught.core.encoder import Encoder
 from selftaught.core.errors import UsageError
-from selftaught.core.pretext import Clock, Gather, Outcome, Pretext, Representation, Spec
+from selftaught.core.pretext import Clock, Gather, Outcome, ParamGroup, Pretext, Representation, Spec
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Categorical, Target, gather_tokens, masked_mean
 from selftaught.core.tokens import Tokens
@@ -90,6 +90,10 @@ class MaskedToken(Pretext):
         loss = reconstruction(target, representation, normalise=self.normalise, gather=gather, ranks=clock.ranks)
         return Outcome(losses={"tokens": loss}, logs=_chance(target, loss))
 
+    def param_groups(self, head: nn.Module) -> tuple[ParamGroup, ...]:
+        """The output layer apart: its rows are the vocabulary."""
+        return output_apart(head, head.get_submodule("leave"))
+
     def _grouped(self, view: Batch, rng: Rng) -> Batch:
         """The view with the units that are dropped together."""
         if self.unit == "word":
@@ -140,6 +144,18 @@ class NextToken(Pretext):
         same = (segment[:, 1:] == segment[:, :-1]) & (segment[:, 1:] > 0)
         loss = masked_mean(wanted.loss(representation["prediction"]), wanted.valid & same, gather, clock.ranks)
         return Outcome(losses={"next": loss}, logs=_chance(target, loss))
+
+    def param_groups(self, head: nn.Module) -> tuple[ParamGroup, ...]:
+        """The output layer, whose rows are the vocabulary."""
+        return output_apart(head, head)
+
+
+def output_apart(head: nn.Module, output: nn.Module) -> tuple[ParamGroup, ...]:
+    """A head's parameters in two groups: the others, and the output layer's, whose rows are a vocabulary."""
+    last = tuple(output.parameters())
+    known = {id(part) for part in last}
+    others = tuple(part for part in head.parameters() if id(part) not in known)
+    return (ParamGroup(parameters=others), ParamGroup(parameters=last, table=True))
 
 
 class TokenHead(nn.Module):

@@ -11,7 +11,7 @@ from selftaught.engine.job import Trained
 from selftaught.engine.prepare import Prepared
 from selftaught.recipe import Recipe
 from selftaught.reports.blocks import Code, Facts, Finding, Findings, Section, Verdict
-from selftaught.reports.findings import shown_findings
+from selftaught.reports.findings import DataFact, audit_facts, shown_findings
 from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
 from selftaught.runs.files import read_json
@@ -83,6 +83,7 @@ class PretrainReport(Report):
     losses: tuple[dict[str, float], ...]
     watched: tuple[dict[str, float], ...]
     findings: tuple[Finding, ...]
+    data: tuple[DataFact, ...] = ()
 
     @property
     def title(self) -> str:
@@ -122,7 +123,7 @@ class PretrainReport(Report):
         return (
             Section(title="Run", blocks=(Facts(rows=facts),)),
             Section(title="Training", blocks=training_plots(self.losses, self.watched), brief=()),
-            Section(title="Data findings", blocks=(Findings(items=self.findings),)),
+            Section(title="What is in the data", blocks=(Facts(rows=self.data), Findings(items=self.findings))),
             Section(title="Recipe", blocks=(Code(code=self.recipe, title="recipe.toml", language="toml"),), brief=()),
         )
 
@@ -154,4 +155,5 @@ def make_report(
         losses=tuple(read_rows(folder.losses)),
         watched=tuple(read_rows(folder.health)),
         findings=shown_findings((*prepared.findings, *splits.findings)),
+        data=audit_facts(prepared.modality, prepared.store),
     )

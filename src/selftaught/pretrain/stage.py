@@ -11,12 +11,12 @@ from selftaught.core.encoder import Encoder
 from selftaught.core.errors import DataError, UsageError
 from selftaught.data.labelling import Given
 from selftaught.data.splits import Splits, load_splits, make_splits, save_splits
+from selftaught.encoders.start import starter
 from selftaught.engine.device import close_fabric, open_fabric
 from selftaught.engine.job import Job
 from selftaught.engine.loop import train
 from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare
 from selftaught.engine.scalars import tensorboard_scalars
-from selftaught.engine.start import starter
 from selftaught.pretexts import Supervised
 from selftaught.pretrain.report import Ended, PretrainReport, make_report
 from selftaught.pretrain.watch import watch
@@ -47,6 +47,7 @@ def pretrain(
     stores: Annotated[Path | str | None, "folder of decoded stores (default: beside the run folder)"] = None,
     store: Annotated[Literal["decoded", "encoded"] | None, "keep pictures decoded, or as their files' bytes"] = None,
     encoder: Encoder | None = None,
+    fewest: int = SMALLEST,
     tensorboard: Annotated[bool, "write curves for TensorBoard too, into tensorboard/ of the run folder"] = False,
     quiet: Annotated[bool, "no progress bars"] = False,
 ) -> PretrainReport:
@@ -62,7 +63,7 @@ def pretrain(
     say, fabric = None if quiet else _say, open_fabric()
     with fabric.rank_zero_first():  # the others find the store and the run folder made
         prepared = prepare(data, recipe.modality, stores, options, quiet=quiet, say=say)
-        resolved, folder, splits = _claim(place, recipe, prepared, _facts(data, prepared, options, start))
+        resolved, folder, splits = _claim(place, recipe, prepared, _facts(data, prepared, options, start), fewest)
     if folder.complete:
         return make_report(folder, resolved, Ended.read(folder.manifest), prepared, splits)
     job = Job(
@@ -114,15 +115,17 @@ def _facts(data: Any, prepared: Prepared, options: DataOptions, start: str | Non
     }
 
 
-def _claim(out: Path, recipe: Recipe, prepared: Prepared, facts: dict[str, Any]) -> tuple[Recipe, RunFolder, Splits]:
+def _claim(
+    out: Path, recipe: Recipe, prepared: Prepared, facts: dict[str, Any], fewest: int
+) -> tuple[Recipe, RunFolder, Splits]:
     """The resolved recipe, its run folder, and the splits that the run began with, else new ones, recorded."""
     splits = make_splits(prepared.store, prepared.labelling, seed=SPLIT_SEED)
-    if len(splits.train) < SMALLEST:
+    if len(splits.train) < fewest:
         raise DataError(
             f"There are {len(splits.train)} training records ({len(prepared.store)} in all); pretraining needs "
-            f"{SMALLEST} or more. Give more data."
+            f"{fewest} or more. Give more data."
         )
-    resolved = resolve(recipe, prepared.modality, len(splits.train))
+    resolved = resolve(recipe, prepared.modality, len(splits.train), loaded=facts["start"] is not None)
     folder = claim(out, resolved, facts)
     if folder.splits.exists():
         return resolved, folder, replace(load_splits(folder.splits), findings=splits.findings)

@@ -26,7 +26,7 @@ VIEWS = 4
 
 def watch(store: Store, train: np.ndarray, held: np.ndarray, labelling: Labelling) -> Observer:
     """An observer of label-free metrics, and of the kNN accuracy on held-out records where there are classes."""
-    held = _spread(held, HELD_OUT)
+    held = _spread(held if len(held) > 1 else train, HELD_OUT)  # one record has no spread
     labels = labelling.codes
     bank = _spread(_labelled(train, labels), BANK)
     queries = _labelled(held, labels)

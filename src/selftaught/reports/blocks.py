@@ -190,16 +190,17 @@ class Sample:
     """One thing the user may look at, of any modality.
 
     `content` by `kind`: "picture" PNG, JPEG, WebP or GIF bytes; "audio" WAV bytes; "text" a string; "line" a tuple of
-    channels, each a tuple of numbers; "row" a tuple of (name, value) strings. `caption` may name the record.
+    channels, each a tuple of numbers; "row" a tuple of (name, value) strings; None where it was left out for the size
+    of the page. `caption` may name the record.
     """
 
     kind: SampleKind
-    content: bytes | str | tuple[Numbers, ...] | tuple[tuple[str, str], ...]
+    content: bytes | str | tuple[Numbers, ...] | tuple[tuple[str, str], ...] | None
     caption: str = ""
 
     def __post_init__(self) -> None:
         wanted = {"picture": bytes, "audio": bytes, "text": str, "line": tuple, "row": tuple}[self.kind]
-        if not isinstance(self.content, wanted):
+        if self.content is not None and not isinstance(self.content, wanted):
             given = type(self.content).__name__
             raise UsageError(f"Sample of kind {self.kind!r} needs {wanted.__name__} as content; got {given}.")
 
@@ -256,7 +257,10 @@ class Gallery:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The result of one check: a stable `code`, what was found in how many `count` units, and what to do about it."""
+    """The result of one check: a stable `code`, what was found in how many `count` units, and what to do about it.
+
+    `samples` are a few of the records that it is about.
+    """
 
     code: str
     severity: Severity
@@ -264,6 +268,7 @@ class Finding:
     count: int | None = None
     unit: str = "records"
     remedy: str = ""
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

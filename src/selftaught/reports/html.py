@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,10 +18,12 @@ from selftaught.reports.blocks import (
     Code,
     Estimate,
     Facts,
+    Finding,
     Findings,
     Gallery,
     LinePlot,
     NotApplicable,
+    Sample,
     ScatterMap,
     Section,
     Table,
@@ -41,23 +44,30 @@ from selftaught.reports.figures import (
 )
 from selftaught.reports.formats import common_count, estimate_parts, format_cell, is_number
 from selftaught.reports.palette import theme_rules
-from selftaught.reports.samples import SPARK_HEIGHT, SPARK_WIDTH, sample_view
+from selftaught.reports.samples import SPARK_HEIGHT, SPARK_WIDTH, fit_samples, sample_view, share_room, weigh
 from selftaught.reports.text import column_of, plot_table, stands_right
 
 SCRIPTS = ("page.js", "plot.js", "map.js")
 TONE_WORDS = {"good": "positive", "bad": "negative", "warning": "with a warning", "neutral": "no clear winner"}
 MAP_GRID = 10_000
 COLOURS = 8
+SAMPLE_BYTES = 7_000_000
+PAGE_WORDS = "8 MB"
+"""What the samples of a page take together at most, and what the reader is told: the rest takes less than 1 MB."""
 
 
 def render_html(
     title: str, verdict: Verdict, sections: Sequence[Section], *, kind: str = "", samples: bool = True
 ) -> str:
-    """Return the page; without `samples` neither content nor caption of any record is in it."""
+    """Return the page; without `samples` neither content nor caption of any record is in it.
+
+    Where samples would make the page heavier than PAGE_WORDS, some are left out, and their blocks say so.
+    """
     script = "\n".join(template_text(name) for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    room = room_of([block for section in sections for block in section.blocks])
     views = [
-        {"title": section.title, "note": section.note, "blocks": block_views(section.blocks, samples)}
+        {"title": section.title, "note": section.note, "blocks": block_views(section.blocks, samples, room)}
         for section in sections
     ]
     page = environment().get_template("report.html.j2")
@@ -118,7 +128,25 @@ def cell_view(cell: Cell, digits: int | None = None) -> dict[str, Any]:
     return view
 
 
-def block_views(blocks: Sequence[Block], samples: bool) -> list[dict[str, Any]]:
+def samples_of(block: Block) -> tuple[Sample, ...]:
+    """Return all samples of a block, in reading order."""
+    match block:
+        case ScatterMap():
+            return block.samples
+        case Gallery():
+            return tuple(sample for row in block.rows for sample in (row.query, *row.found))
+        case Findings():
+            return tuple(sample for item in block.items for sample in item.samples)
+    return ()
+
+
+def room_of(blocks: Sequence[Block]) -> dict[int, int]:
+    """Return how many bytes the samples of each block may take, by the identity of the block."""
+    needs = [sum(map(weigh, samples_of(block))) for block in blocks]
+    return dict(zip(map(id, blocks), share_room(needs, SAMPLE_BYTES), strict=True))
+
+
+def block_views(blocks: Sequence[Block], samples: bool, room: Mapping[int, int] | None = None) -> list[dict[str, Any]]:
     """Return the blocks as template data; plots of half width stand in pairs, one left over takes the full width."""
     views = []
     waiting = False
@@ -129,12 +157,13 @@ def block_views(blocks: Sequence[Block], samples: bool) -> list[dict[str, Any]]:
             paired = isinstance(following, LinePlot) and following.width == "half"
             half = waiting or paired
             waiting = half and not waiting
-        views.append({"title": "", "caption": "", **block_view(block, samples), "half": half})
+        own = SAMPLE_BYTES if room is None else room[id(block)]
+        views.append({"title": "", "caption": "", **block_view(block, samples, own), "half": half})
     return views
 
 
-def block_view(block: Block, samples: bool) -> dict[str, Any]:
-    """Return one block as template data, `kind` naming its macro."""
+def block_view(block: Block, samples: bool, room: int = SAMPLE_BYTES) -> dict[str, Any]:
+    """Return one block as template data, `kind` naming its macro; its samples take at most `room` bytes."""
     match block:
         case Text():
             return {"kind": "text", "paragraphs": [part for part in block.text.split("\n\n") if part.strip()]}
@@ -146,11 +175,11 @@ def block_view(block: Block, samples: bool) -> dict[str, Any]:
         case LinePlot():
             return plot_view(block)
         case ScatterMap():
-            return map_view(block, samples)
+            return map_view(block, samples, room)
         case Gallery():
-            return gallery_view(block, samples)
+            return gallery_view(block, samples, room)
         case Findings():
-            return {"kind": "findings", "title": block.title, "items": block.items}
+            return findings_view(block, samples, room)
         case Code():
             return {
                 "kind": "code",
@@ -222,12 +251,12 @@ def category_swatch(code: int) -> Markup:
     return element("svg", {"class": "dot", "viewBox": "0 0 14 14", "aria-hidden": "true"}, inside)
 
 
-def map_view(scatter: ScatterMap, samples: bool) -> dict[str, Any]:
+def map_view(scatter: ScatterMap, samples: bool, room: int = SAMPLE_BYTES) -> dict[str, Any]:
     """Return a map as template data: positions on a whole-number grid that keeps their proportions."""
     low_x, low_y = min(scatter.x, default=0), min(scatter.y, default=0)
     span_x, span_y = max(scatter.x, default=1) - low_x, max(scatter.y, default=1) - low_y
     scale = MAP_GRID / (max(span_x, span_y) or 1)
-    shown = scatter.samples if samples else ()
+    shown = fit_samples(scatter.samples, room, evenly=True) if samples else ()
     codes = scatter.codes or (-1,) * len(scatter.x)
     entries = [(code, scatter.names[code]) for code in range(len(scatter.names))]
     entries += [(-1, f"no {scatter.category}")] if scatter.names and -1 in codes else []
@@ -248,7 +277,7 @@ def map_view(scatter: ScatterMap, samples: bool) -> dict[str, Any]:
     return {
         "kind": "map",
         "title": scatter.title,
-        "caption": scatter.caption,
+        "caption": with_left_out(scatter.caption, shown),
         "category": scatter.category,
         "count": len(scatter.x),
         "legend": legend,
@@ -257,14 +286,15 @@ def map_view(scatter: ScatterMap, samples: bool) -> dict[str, Any]:
     }
 
 
-def gallery_view(gallery: Gallery, samples: bool) -> dict[str, Any]:
+def gallery_view(gallery: Gallery, samples: bool, room: int = SAMPLE_BYTES) -> dict[str, Any]:
     """Return a gallery as template data, empty when samples are withheld."""
+    shown = fit_samples(samples_of(gallery), room) if samples else ()
+    following = iter(shown)
     rows = [
         {
-            "query": sample_view(row.query),
+            "query": sample_view(next(following)),
             "found": [
-                {**sample_view(sample), "agrees": agrees}
-                for sample, agrees in zip(row.found, row.agrees or (None,) * len(row.found), strict=True)
+                {**sample_view(next(following)), "agrees": agrees} for agrees in row.agrees or (None,) * len(row.found)
             ],
         }
         for row in (gallery.rows if samples else ())
@@ -272,8 +302,30 @@ def gallery_view(gallery: Gallery, samples: bool) -> dict[str, Any]:
     return {
         "kind": "gallery",
         "title": gallery.title,
-        "caption": gallery.caption,
+        "caption": with_left_out(gallery.caption, shown),
         "rows": rows,
         "withheld": not samples,
         "count": len(gallery.rows),
     }
+
+
+def findings_view(findings: Findings, samples: bool, room: int = SAMPLE_BYTES) -> dict[str, Any]:
+    """Return findings as template data, without their samples when those are withheld."""
+    following = iter(fit_samples(samples_of(findings), room) if samples else ())
+    items = [
+        {
+            **{field.name: getattr(item, field.name) for field in fields(Finding)},
+            "samples": [sample_view(next(following)) for _ in (item.samples if samples else ())],
+        }
+        for item in findings.items
+    ]
+    return {"kind": "findings", "title": findings.title, "items": items}
+
+
+def with_left_out(caption: str, samples: Sequence[Sample]) -> str:
+    """Return the caption with a sentence on the samples that were left out for the size of the page, if any were."""
+    kept = sum(sample.content is not None for sample in samples)
+    if kept == len(samples):
+        return caption
+    said = f"{kept:,} of {len(samples):,} samples are on this page, which is kept below {PAGE_WORDS}."
+    return f"{caption} {said}".strip()

@@ -12,13 +12,15 @@ import numpy as np
 
 from selftaught.core.errors import UsageError
 from selftaught.reports.blocks import NotApplicable, Sample
+from selftaught.reports.samples import plain_sample
 
 
 def to_plain(value: Any, samples: bool = True) -> Any:
     """Return `value` as JSON data.
 
-    NaN becomes null (not measured), infinities the strings "inf" and "-inf", arrays nested lists, bytes null. The
-    content of a `Sample` is always left out, its caption when `samples` is false.
+    NaN becomes null (not measured), infinities the strings "inf" and "-inf", arrays nested lists, bytes null. Of a
+    `Sample`, texts and rows are kept as they are shown, of pictures, sounds and series only what they are; without
+    `samples` neither content nor caption.
 
     Raises:
         UsageError: a value has no JSON form.
@@ -37,7 +39,9 @@ def to_plain(value: Any, samples: bool = True) -> Any:
         case PurePath() | date():
             return str(value)
         case Sample():
-            return {"kind": value.kind, "caption": value.caption if samples else None}
+            content = plain_sample(value) if samples else None
+            known = {"kind": value.kind, "caption": value.caption if samples else None}
+            return known if content is None else {**known, "content": content}
         case NotApplicable():
             return {"not_applicable": True, "reason": value.reason}
         case Mapping():

@@ -21,12 +21,15 @@ from selftaught.reports.blocks import (
 )
 from selftaught.reports.figures import axis_name, number_words, reading
 from selftaught.reports.formats import common_count, display_width, format_cell, is_number, printable
+from selftaught.reports.samples import say_sample
 
 SHOWN_POINTS = 8
 FEW_POINTS = 4
 SHOWN_CODE = 12
 """Points of a plot in a table, those of a plot without ticks of its own in a terminal, and lines of code there."""
 SHOWN_NEIGHBOURS = 5
+SHOWN_LINES = 3
+"""Neighbours by name, and neighbours of texts and rows, which take a line each."""
 GAP = "  "
 NARROWEST = 12
 
@@ -127,7 +130,7 @@ def block_lines(block: Block, width: int, colour: bool, samples: bool) -> list[s
         case Gallery():
             return _titled(block.title, _gallery_lines(block, width, samples), block.caption, width)
         case Findings():
-            return _titled(block.title, _finding_lines(block, width, colour), "", width)
+            return _titled(block.title, _finding_lines(block, width, colour, samples), "", width)
         case Code():
             return _titled(block.title, _code_lines(block), "", width)
 
@@ -264,22 +267,42 @@ def _map_lines(scatter: ScatterMap, width: int) -> list[str]:
 def _gallery_lines(gallery: Gallery, width: int, samples: bool) -> list[str]:
     if not samples:
         return [f"{len(gallery.rows)} queries; samples left out."]
-    lines = []
+    lines: list[tuple[str, str]] = []
+    wordy: list[str] = []
     for row in gallery.rows:
         signs = {True: "+", False: "-", None: ""}
         agrees = row.agrees or (None,) * len(row.found)
+        if row.query.kind in ("text", "row"):
+            near = list(zip(row.found, agrees, strict=True))[:SHOWN_LINES]
+            wordy.append(_line(f"  {_worded(row.query)}", width))
+            wordy += [_line(f"    {signs[mark] or chr(183)} {_worded(sample)}", width) for sample, mark in near]
+            continue
         found = [signs[mark] + _name(sample) for sample, mark in zip(row.found, agrees, strict=True)]
         lines.append((_name(row.query), ", ".join(found[:SHOWN_NEIGHBOURS])))
-    return _pairs(lines, width, "  ")
+    return [*wordy, *_pairs(lines, width, "  ")]
 
 
 def _name(sample: Sample) -> str:
     if sample.caption:
         return sample.caption
-    return sample.content[:40] if sample.kind == "text" and isinstance(sample.content, str) else sample.kind
+    return say_sample(sample)[:40]
 
 
-def _finding_lines(findings: Findings, width: int, colour: bool) -> list[str]:
+def _worded(sample: Sample) -> str:
+    return f"{sample.caption}: {say_sample(sample)}" if sample.caption else say_sample(sample)
+
+
+def _line(text: str, width: int) -> str:
+    """The text on one line, cut where it is too wide."""
+    shown = printable(text)
+    if display_width(shown) <= width:
+        return shown
+    while display_width(shown) > width - 2:
+        shown = shown[:-1]
+    return f"{shown.rstrip()} …"
+
+
+def _finding_lines(findings: Findings, width: int, colour: bool, samples: bool = True) -> list[str]:
     lines = []
     for item in findings.items:
         count = "" if item.count is None else f" ({item.count:,} {item.unit})"
@@ -288,4 +311,5 @@ def _finding_lines(findings: Findings, width: int, colour: bool) -> list[str]:
         code = {"error": "31", "warning": "33"}.get(item.severity, "0")
         lines += [paint(body[0], code, colour), *body[1:]]
         lines += wrap(f"-> {item.remedy}", width, "    ") if item.remedy else []
+        lines += [_line(f"    {_worded(sample)}", width) for sample in item.samples if samples]
     return lines or ["No findings."]

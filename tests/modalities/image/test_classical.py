@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from tests.modalities.image.makers import draw, draw_batch, pick, prepare
 
 from selftaught.modalities.image.classical import colour_histogram, orient, principal_axes
-from selftaught.modalities.image.patchwords import encode_words, learn_words
+from selftaught.modalities.patchwords import encode_words, learn_words
 
 
 @pytest.mark.parametrize(("side", "cell"), [(32, 4), (64, 8)])

@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from selftaught.core.modality import Fitted
+from selftaught.modalities.covariance import patch_covariance
 
-KERNEL = 6
 PICTURES = 500  # whose patches make the covariance
 
 
@@ -30,17 +29,8 @@ def fit_pictures(pictures: Float[Tensor, "b 1 m f"], facts: Mapping[str, Any]) -
     std = std if std > 1e-4 else torch.ones_like(std)  # nothing but silence must not be blown up
     arrays = {"mean": mean, "std": std}
     known = {name: np.array([float(value)], np.float32) for name, value in arrays.items()}
-    if min(pictures.shape[2:]) >= KERNEL:
-        every = max(1, len(pictures) // PICTURES)
-        known["covariance"] = patch_covariance((pictures[::every] - mean.float()) / std.float())
+    every = max(1, len(pictures) // PICTURES)
+    covariance = patch_covariance((pictures[::every] - mean.float()) / std.float())
+    if covariance is not None:
+        known["covariance"] = covariance
     return Fitted(arrays=known, facts=dict(facts))
-
-
-def patch_covariance(pictures: Float[Tensor, "b 1 m f"]) -> Float[np.ndarray, "36 36"]:
-    """Second moments of all 6 x 6 patches, every third place, in the order (band, frame)."""
-    total, count = torch.zeros(KERNEL**2, KERNEL**2, dtype=torch.float64), 0
-    for part in pictures.split(100):
-        flat = functional.unfold(part, KERNEL, stride=3).transpose(1, 2).flatten(0, 1)
-        total += (flat.T @ flat).double()
-        count += len(flat)
-    return np.asarray((total / count).float().numpy())

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.core.modality import Classical, Fitted, Rows
-from selftaught.modalities.image.patchwords import encode_words, learn_words
 from selftaught.modalities.image.views import show_whole
+from selftaught.modalities.patchwords import encode_words, learn_words
 
 Pixels = Callable[[Rows], Tensor]
 Fit = Callable[[Iterable[Rows]], Fitted]

@@ -10,6 +10,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -18,10 +19,12 @@ from PIL import ImageFile
 from torch import Tensor
 
 from selftaught.core.errors import DataError
+from selftaught.data.files import SUFFIXES
 
 Depth = Literal["uint8", "uint16", "float32"]
 
 FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "PPM")
+OTHER_FILES = frozenset[str]().union(*SUFFIXES.values()) - SUFFIXES["pictures"]
 # What Pillow's readers raise on damaged input.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError),
@@ -53,6 +56,21 @@ class Picture:
     values: np.ndarray
     side: tuple[int, int]
     findings: tuple[str, ...] = ()
+
+
+def looks_like_picture(record_id: str, value: Any) -> bool:
+    """Whether this is a picture's file, by its name or else by its first bytes, or an array with two or three axes.
+
+    An array that is four times as long as wide is a recording rather, unless it holds bytes.
+    """
+    if isinstance(value, np.ndarray):
+        sides = value.shape
+        long = value.ndim == 2 and value.dtype != np.uint8 and max(sides) >= 4 * min(sides)
+        return value.ndim in (2, 3) and value.dtype.kind in "biuf" and not long
+    suffix = PurePosixPath(record_id).suffix.lower()
+    if not isinstance(value, (bytes, bytearray, memoryview)) or suffix in OTHER_FILES:
+        return False
+    return suffix in SUFFIXES["pictures"] or (len(value) > 8 and _factory_of(bytes(value[:16])) is not None)
 
 
 def read_picture(value: Any, limits: Limits, enough: int, channels: int | None = None) -> Picture:
@@ -126,16 +144,25 @@ def _read_file(content: bytes, limits: Limits, enough: int) -> Picture:
 
 
 def _open(content: bytes) -> ImageFile.ImageFile:
-    # Pillow's own `open` warns or raises at a size fixed for the whole process; `check_size` has the user's limit.
     if not content:
         raise DataError("The file is empty.")
+    factory = _factory_of(content[:16])
+    if factory is None:
+        raise DataError(f"Not a picture in a known format ({', '.join(FORMATS)}).")
+    picture: ImageFile.ImageFile = factory(io.BytesIO(content), "")
+    return picture
+
+
+def _factory_of(head: bytes) -> Any:
+    """Pillow's class for files that begin so, None for what is no picture in a known format."""
+    # Pillow's own `open` warns or raises at a size fixed for the whole process; `check_size` has the user's limit.
     Pillow.init()
     for name in FORMATS:
         if name in Pillow.OPEN:
             factory, accept = Pillow.OPEN[name]
-            if accept is None or accept(content[:16]) is True:
-                return factory(io.BytesIO(content), "")
-    raise DataError(f"Not a picture in a known format ({', '.join(FORMATS)}).")
+            if accept is None or accept(head) is True:
+                return factory
+    return None
 
 
 def _to_plain_mode(image: Pillow.Image) -> tuple[Pillow.Image, tuple[str, ...]]:

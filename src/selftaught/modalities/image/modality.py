@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +15,24 @@ from torch import Tensor
 
 from selftaught.core.batch import Axis, Batch, Facts, View
 from selftaught.core.errors import DataError, UsageError
-from selftaught.core.modality import Classical, Fitted, Modality, Portrait, Record, Rows, Stored
+from selftaught.core.modality import Classical, Fact, Fitted, Modality, Portrait, Record, Rows, Stored
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Continuous
+from selftaught.modalities.covariance import patch_covariance
 from selftaught.modalities.image.classical import feature_sets
-from selftaught.modalities.image.decode import Depth, Limits, Picture, count_colours, read_picture, square
+from selftaught.modalities.image.corruptions import LADDERS, corrupt_pixels
+from selftaught.modalities.image.decode import (
+    Depth,
+    Limits,
+    Picture,
+    count_colours,
+    looks_like_picture,
+    read_picture,
+    square,
+)
 from selftaught.modalities.image.geometry import Window, token_origin, turn_window, whole_window
 from selftaught.modalities.image.portray import portray_pixels
-from selftaught.modalities.image.statistics import fit_pixels, patch_covariance, value_range
+from selftaught.modalities.image.statistics import fit_pixels, value_range
 from selftaught.modalities.image.stem import PatchStem, patches
 from selftaught.modalities.image.views import (
     Augmentation,
@@ -63,6 +73,8 @@ class Image(Modality):
     name: ClassVar[str] = "image"
     offers: ClassVar[frozenset[str]] = frozenset({"target", "order", "transform"})
     layout: ClassVar[Literal["picture", "other"]] = "picture"
+    reads: ClassVar[frozenset[str]] = frozenset({"files", "arrays"})
+    corruptions: ClassVar[tuple[str, ...]] = tuple(LADDERS)
 
     size: int | None = None
     patch: int | None = None
@@ -93,6 +105,18 @@ class Image(Modality):
         """(channels, height, width) of a full view."""
         made = self._made()
         return (made.channels, made.size, made.size)
+
+    @classmethod
+    def recognises(cls, ids: Sequence[str], values: Sequence[Any]) -> bool:
+        """Whether at least half of some values are picture files or arrays that may be pictures."""
+        return bool(ids) and 2 * sum(map(looks_like_picture, ids, values)) >= len(ids)
+
+    @property
+    def sentence(self) -> str:
+        """What was decided, in one line."""
+        made = self._made()
+        colours = {1: "grey", 3: "colour"}.get(made.channels, f"{made.channels} channels")
+        return f"pictures, {colours}, {made.depth}, views of {made.size} x {made.size} pixels, patches of {made.patch}"
 
     def recognise(self, records: Sequence[Record]) -> Image:
         """A copy with every option that was None chosen from up to 64 records, evenly spread. Raises DataError."""
@@ -209,9 +233,35 @@ class Image(Modality):
         """JPEG thumbnails in the true aspect; floats beyond 0..1 are shown over the range of these rows."""
         pixels, sides = self._pixels(rows), rows.fields["side"]
         assert isinstance(sides, Tensor)  # a field of fixed shape
+        return portray_pixels(pixels, sides, *self._range(pixels), side)
+
+    def corrupt(self, rows: Rows, name: str, severity: int, rng: Rng) -> Rows:
+        """The pictures, decoded, through a corruption of `corruptions` at a severity of 1 to 5. Raises UsageError."""
+        pixels = self._pixels(rows)
+        low, high = (limit[:, None, None] for limit in self._range(pixels))
+        x = corrupt_pixels((pixels.float() - low) / (high - low), rows.record, name, severity, rng)
+        x = x * (high - low) + low
+        changed = x.round().to(torch.uint8) if pixels.dtype == torch.uint8 else x
+        return replace(rows, fields={"pixels": changed, "side": rows.fields["side"]})
+
+    def audit(self, rows: Iterable[Rows]) -> tuple[Fact, ...]:
+        """Sides and aspects of the pictures as they were."""
+        sides = [side.tolist() for part in rows for side in part.fields["side"]]
+        if not sides:
+            return ()
+        height, width = np.array(sides, np.float64).T
+        facts: list[Fact] = [("pictures", float(len(sides)), "records")]
+        for name, value in (("height", height), ("width", width), ("width / height", width / height)):
+            unit = "" if "/" in name else "pixels"
+            facts.append((f"{name}, median", float(np.median(value)), unit))
+            facts.append((f"{name}, range", f"{value.min():.4g} to {value.max():.4g}", unit))
+        return tuple(facts)
+
+    def _range(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The raw values of these pictures that become 0 and 1, each (C,)."""
         least, most = pixels.float().amin((0, 2, 3)), pixels.float().amax((0, 2, 3))
         low, high = value_range(least.double(), most.double(), self._made().depth)
-        return portray_pixels(pixels, sides, low.float(), high.float(), side)
+        return low.float(), high.float()
 
     def _made(self) -> _Made:
         if self.size and self.patch and self.canvas and self.channels and self.depth:

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Fitted
@@ -58,23 +56,3 @@ def value_range(least: Tensor, most: Tensor, depth: Depth) -> tuple[Tensor, Tens
     inside = (least >= 0) & (most <= 1)
     high = torch.where(most > least, most, least + 1)
     return torch.where(inside, zero, least), torch.where(inside, zero + 1, high)
-
-
-KERNEL = 6
-LARGEST = 1_024
-
-
-def patch_covariance(views: Float[Tensor, "b c s s"]) -> np.ndarray | None:
-    """Second moments (P, P) of all 6 x 6 patches, P = C * 36 in (channel, y, x) order.
-
-    None where pictures are smaller than a patch or the matrix would have more than 1,024 rows.
-    """
-    channels, side = views.shape[1], views.shape[2]
-    if side < KERNEL or channels * KERNEL**2 > LARGEST:
-        return None
-    total, count = torch.zeros(channels * KERNEL**2, channels * KERNEL**2, dtype=torch.float64), 0
-    for part in views.split(100):
-        flat = functional.unfold(part, KERNEL, stride=3).transpose(1, 2).flatten(0, 1)
-        total += (flat.T @ flat).double()
-        count += len(flat)
-    return np.asarray((total / count).float().numpy())

@@ -12,15 +12,13 @@ import numpy as np
 
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Record
-from selftaught.data.labelling import SPLIT_NAMES
 from selftaught.data.records import Records, digest_stamps, stamp_records
 from selftaught.data.source import Source
-from selftaught.modalities.pieces import Piece, cut_source
+from selftaught.modalities.pieces import Piece, cut_in_order
 from selftaught.modalities.series.archive import holds_many, part_of, read_archive
 from selftaught.modalities.series.read import Raw, read_value
 
 PEEK = 64
-PARTS = (0.6, 0.8)  # of a single stream, in order of time: 12, 4 and 4 months of 20 (Zhou 2021)
 
 
 def _read_at(reads: Sequence[Callable[[], Any]], index: int) -> Any:
@@ -68,18 +66,11 @@ def open_archives(source: Source) -> Source:
 
 
 def cut_streams(source: Source, lengths: Sequence[float | None], longest: int, window: int) -> Source:
-    """The source with recordings of more than 1.5 times `longest` rows in pieces.
+    """The source with recordings of more than 1.5 times `longest` rows in pieces; a single one in pieces of a window.
 
-    A single recording is cut into pieces of a window, and in order of time into the parts for training, validation and
-    test, for there is nothing else to split.
+    Its pieces go in order of time into the parts for training, validation and test.
     """
-    alone = len(lengths) == 1
-    cut = cut_source(source, lengths, float(window if alone else longest))
-    count = len(cut.records)
-    if not alone or count == 1:
-        return cut
-    splits = [SPLIT_NAMES[int(np.searchsorted(PARTS, (place + 0.5) / count))] for place in range(count)]
-    return replace(cut, records=replace(cut.records, groups=None, splits=splits))
+    return cut_in_order(source, lengths, float(window if len(lengths) == 1 else longest))
 
 
 def read_some(records: Sequence[Record]) -> list[Raw]:

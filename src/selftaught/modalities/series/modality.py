@@ -98,6 +98,11 @@ class Series(Modality):
         count = len(layout.channels)
         return f"series of {count} channels ({names}), {pace}, windows of {window}, {patch} a token of {kind}"
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that are read: channels, and the time where there is one."""
+        return (*(self.channels or ()), *((self.time,) if self.time else ()))
+
     @classmethod
     def recognises(cls, ids: Sequence[str], values: Sequence[Any]) -> bool:
         """Whether these values look like recordings."""

@@ -103,6 +103,11 @@ class Table(Modality):
         """Which columns are read as what."""
         return describe_columns(self._made().columns)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return tuple(name for name, kind in self.columns or () if kind not in LEFT_OUT)
+
     @classmethod
     def recognises(cls, ids: Sequence[str], values: Sequence[Any]) -> bool:
         """Whether all values are rows: mappings of single cells, or lines of numbers."""

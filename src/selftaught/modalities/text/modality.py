@@ -19,10 +19,13 @@ from selftaught.core.errors import DataError, UsageError
 from selftaught.core.modality import Classical, Fitted, Modality, Portrait, Record, Rows, Stored
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Categorical
+from selftaught.data.source import Source
+from selftaught.modalities.pieces import Piece, cut_in_order
 from selftaught.modalities.text.audit import describe
 from selftaught.modalities.text.classical import feature_sets
 from selftaught.modalities.text.corruptions import EDITS, corrupt_texts
 from selftaught.modalities.text.decode import SUFFIXES, read_text
+from selftaught.modalities.text.passages import MANY, PASSAGES, ROWS, file_sizes, passage_of
 from selftaught.modalities.text.pieces import given_pieces, learn_pieces, speller, usual_size
 from selftaught.modalities.text.stem import PieceStem
 from selftaught.modalities.text.views import (
@@ -72,6 +75,7 @@ class Text(Modality):
     layout: ClassVar[Literal["picture", "columns", "words", "other"]] = "words"
     reads: ClassVar[frozenset[str]] = frozenset({"files", "text"})
     corruptions: ClassVar[tuple[str, ...]] = tuple(EDITS)
+    fit_rows: ClassVar[int] = 50_000  # a vocabulary grows with the corpus
 
     length: int | None = None
     size: int | None = None
@@ -133,10 +137,20 @@ class Text(Modality):
             raise DataError(f"None of {count} records could be read as text ({problem}).")
         return replace(self, length=self.length or usual_length(sizes))
 
+    def cut(self, source: Source) -> Source:
+        """The source with long files as passages, where there are few; those of a single file are split in order."""
+        if len(source) >= MANY:
+            return source
+        sizes = file_sizes(source.records)
+        total = sum(size for size in sizes if size is not None)
+        return cut_in_order(source, sizes, max(float(ROWS * BYTES_A_TOKEN * self._row()), total / PASSAGES))
+
     def decode(self, record: Record) -> Stored:
         """text (bytes,): clean UTF-8 as uint8. Raises DataError for what is empty or no text."""
         try:
-            content, findings = read_text(record.read(), self.limit)
+            value = record.read()
+            written = passage_of(value) if isinstance(value, Piece) else value
+            content, findings = read_text(written, self.limit)
         except DataError as error:
             raise DataError(f"{record.id}: {error}") from error
         if len(content.split()) > self._row():

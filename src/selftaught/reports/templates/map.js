@@ -11,6 +11,12 @@
       picture.alt = sample.caption || "sample";
       nodes.push(picture);
     } else if (sample.kind === "audio") {
+      if (sample.picture) {
+        const drawing = page.make("img", "spectrogram");
+        drawing.src = sample.picture;
+        drawing.alt = "spectrogram";
+        nodes.push(drawing);
+      }
       const sound = page.make("audio");
       sound.controls = true;
       sound.src = sample.address;

@@ -9,8 +9,8 @@ from torch import nn
 from selftaught.core.errors import RunError, UsageError
 from selftaught.core.modality import Fitted
 from selftaught.encoders import ResNet, Timm
+from selftaught.encoders.start import start_from, starter
 from selftaught.engine.loop import train
-from selftaught.engine.start import start_from, starter
 
 torchvision = pytest.importorskip("torchvision")
 

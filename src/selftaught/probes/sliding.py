@@ -1,12 +1,12 @@
-"""The vector of every time step: from the whole recording, or (causal) from that step and those before it alone.
+"""A vector for every token of records of unequal length: of the whole record, or (causal) of a step and its past.
 
-For modalities that offer "time": rows hold `values`, (time, channels) of each record, and views are (B, S, C).
+Time steps are those of modalities that offer "time": rows hold `values`, (time, channels), and views are (B, S, C).
 Shape letters: T time steps, C channels, N tokens, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from selftaught.core.errors import UsageError
 from selftaught.core.modality import Rows
+from selftaught.data.store import Store
 from selftaught.runs.encoder import Pretrained
 
 
@@ -62,3 +63,39 @@ def _encode(pretrained: Pretrained, rows: Rows, lengths: Sequence[int]) -> tuple
         raise UsageError(f"{type(pretrained.encoder).__name__} gives no vector for each moment of this data.")
     count, steps = tokens.content.shape[1], view.x.shape[1]
     return tokens.content, [max(1, -(-length * count // steps)) for length in lengths]
+
+
+def embed_each(pretrained: Pretrained, rows: Rows) -> list[np.ndarray]:
+    """The vectors of every row's own tokens, (tokens, D) float32, without padding. Raises UsageError without tokens."""
+    if "time" in pretrained.modality.offers and len(pretrained.modality.axes) == 1:
+        return embed_steps(pretrained, rows)
+    tokens = pretrained.encode(pretrained.batch(rows)).tokens
+    if tokens is None:
+        raise UsageError(f"{type(pretrained.encoder).__name__} has no tokens; leave --tokens out.")
+    content, valid = tokens.content.float().cpu().numpy(), tokens.valid.cpu().numpy()
+    return [row[own] for row, own in zip(content, valid, strict=True)]
+
+
+def is_ragged(pretrained: Pretrained, store: Store) -> bool:
+    """Whether the records of a store have different numbers of tokens, told from the smallest and the largest."""
+    if pretrained.modality.shape is None:
+        return True
+    sizes = [np.diff(field.starts) for field in store.fields.values() if field.shape is None]
+    if not sizes:
+        return False
+    total = np.sum(sizes, axis=0)
+    ends = (int(total.argmin()), int(total.argmax()))
+    return len({len(embed_each(pretrained, store.rows([index]))[0]) for index in ends}) > 1
+
+
+def ragged_chunks(pretrained: Pretrained, store: Store, batch: int = 16) -> Iterator[list[np.ndarray]]:
+    """The vectors of every record's own tokens, in the order of the store, `batch` records at once."""
+    for start in range(0, len(store), batch):
+        yield embed_each(pretrained, store.rows(np.arange(start, min(start + batch, len(store)))))
+
+
+def causal_chunks(pretrained: Pretrained, store: Store, context: int) -> Iterator[list[np.ndarray]]:
+    """The vector of every step of every record from the `context` steps that end with it, record by record."""
+    for index in range(len(store)):
+        values = store.rows([index]).fields["values"][0]
+        yield [embed_causal(pretrained, values, np.arange(len(values)), context)]
