@@ -24,6 +24,7 @@ from selftaught.encoders import AnyEncoder
 from selftaught.engine.prepare import DataOptions, prepare
 from selftaught.evaluate import evaluate
 from selftaught.evaluate.report import EvaluateReport
+from selftaught.export.network import plain_network
 from selftaught.modalities import AnyModality, Image
 from selftaught.modalities.image.views import Augmentation
 from selftaught.pretexts import AnyPretext
@@ -37,7 +38,14 @@ DEMO_MINUTES = 1.5
 DEMO = Recipe(minutes=DEMO_MINUTES, modality=Image(augmentation=Augmentation(mirror=0.0, rotation=15.0)))
 """A digit in a mirror is another sign; a leaning one is not. Set, time and this were chosen on a validation part."""
 
-EXTRAS = {"timm": "timm", "tensorboard": "tensorboard", "onnx": "onnx", "onnxruntime": "onnx", "pandas": "pandas"}
+EXTRAS = {
+    "timm": "timm",
+    "s3fs": "remote",
+    "tensorboard": "tensorboard",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "pandas": "pandas",
+}
 
 
 def demo(
@@ -66,6 +74,13 @@ class Loaded:
     def module(self) -> nn.Module:
         """The network."""
         return self.pretrained.encoder
+
+    def network(self) -> nn.Module:
+        """A plain network for your own loop: raw pictures (B, C, size, size), 0..255, to vectors (B, dim).
+
+        Its weights are the encoder's and can be trained further. Raises IllegalPair for what reads no pictures.
+        """
+        return plain_network(self.pretrained)
 
     def embed(self, data: Any, *, stores: Path | str | None = None) -> np.ndarray:
         """One vector per record of any source, (N, dim) float32, in the order of the source.
@@ -196,9 +211,9 @@ def doctor() -> Doctor:
 class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A scikit-learn transformer: `fit` pretrains on arrays of pictures, `transform` gives their vectors.
 
-    minutes: of pretraining; steps: instead of minutes. pretext, size, seed: as in Recipe. folder: where the run is
-    kept; a temporary one, removed after fitting, by default. X is (N, H, W), (N, H, W, C) or (N, C, H, W), uint8,
-    uint16 or float32.
+    minutes: of pretraining; steps: instead of minutes. pretext, size, seed, modality: as in Recipe. folder: where the
+    run is kept; a temporary one, removed after fitting, by default. X is (N, H, W), (N, H, W, C) or (N, C, H, W),
+    uint8, uint16 or float32.
     """
 
     def __init__(
@@ -209,6 +224,7 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         pretext: str = "simclr",
         size: str = "s",
         seed: int = 0,
+        modality: AnyModality | None = None,
         folder: str | Path | None = None,
     ) -> None:
         self.minutes = minutes
@@ -216,13 +232,14 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.pretext = pretext
         self.size = size
         self.seed = seed
+        self.modality = modality
         self.folder = folder
 
     def fit(self, X: Any, y: Any = None) -> SelfTaught:
         """Pretrains; `y` is ignored. Raises UsageError or DataError as `pretrain` does."""
         budget = {"minutes": self.minutes} if self.steps is None else {"steps": self.steps}
         content = {"pretext": self.pretext, "size": self.size, "seed": self.seed, **budget}
-        recipe = from_dict(Recipe, content, "SelfTaught")
+        recipe = replace(from_dict(Recipe, content, "SelfTaught"), modality=self.modality)
         place = Path(self.folder) if self.folder else Path(tempfile.mkdtemp(prefix="selftaught-"))
         try:
             self.report_ = pretrain(X, out=place / "run", recipe=recipe, quiet=True)

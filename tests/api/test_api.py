@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -66,6 +67,16 @@ def test_a_loaded_encoder_gives_one_vector_a_picture(ready: Ready) -> None:
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(encoder.embed(values[2:]), vectors[2:], atol=1e-5)
     assert not encoder.module.training
+
+
+def test_a_loaded_encoder_is_a_plain_network_that_can_be_trained_further(ready: Ready) -> None:
+    loaded = selftaught.load(ready.run)
+    network, size = loaded.network(), loaded.pretrained.modality.size
+    values = np.random.default_rng(0).integers(0, 256, (6, size, size, 3), np.uint8)  # of the size: nothing is resized
+    shown = torch.from_numpy(values).permute(0, 3, 1, 2).float().to(loaded.pretrained.device)
+    np.testing.assert_allclose(network(shown).detach().cpu().numpy(), loaded.embed(values), atol=1e-3, rtol=1e-3)
+    network(shown).square().sum().backward()
+    assert all(each.grad is not None for each in loaded.module.parameters() if each.requires_grad)
 
 
 def test_files_and_arrays_of_the_same_pictures_have_the_same_vectors(ready: Ready) -> None:

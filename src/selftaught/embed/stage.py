@@ -73,7 +73,8 @@ def embed(
         raise UsageError(f"--out {out} must end in {' or '.join(SUFFIXES)}.")
     pretrained = load_pretrained(Path(run))
     options = DataOptions(column=column, id_column=id_column)
-    prepared = prepare(data, pretrained.modality, Path(stores or out.parent / "stores"), options, quiet=quiet)
+    place, say = Path(stores or out.parent / "stores"), None if quiet else tell
+    prepared = prepare(data, pretrained.modality, place, options, quiet=quiet, say=say)
     store = prepared.store
     indices = np.arange(len(store))
     make = embed_tokens if tokens else embed_chunks

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Prepared:
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """How data is read: which column or file holds labels, groups, given splits, the records, their ids;
-    store: "decoded" or "encoded", for modalities that can keep records either way."""
+    store: "decoded" or "encoded", for modalities that can keep records either way; task: what numeric labels are."""
 
     labels: Given = None
     group: Given = None
@@ -48,6 +49,7 @@ class DataOptions:
     column: str | None = None
     id_column: str | None = None
     store: str | None = None
+    task: Literal["classes", "numbers"] | None = None
 
     def stated(self) -> Mapping[str, Any]:
         """The options as JSON; values given as arrays are named by their digest."""
@@ -59,6 +61,12 @@ class DataOptions:
             else f"array {fingerprint(np.asarray(value).tolist())}"
             for name, value in vars(self).items()
         }
+
+
+def tell(text: str) -> None:
+    """A line on the error stream, where progress goes."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def prepare(
@@ -83,6 +91,7 @@ def prepare(
         split=options.split,
         column=options.column,
         id_column=options.id_column,
+        task=options.task,
     )
     resolved = recognise(source.records, modality)
     if options.store is not None:

@@ -217,24 +217,29 @@ class Session:
         self.note(folder.health, {"step": self.position, **seen})
         self.score = seen.get("score")
         rows = [row for row in read_rows(folder.health) if row["step"]]
-        if self.score is not None and rows and self.score >= max(row["score"] for row in rows):
+        worth = [worth_of(row) for row in rows]
+        if worth and math.isfinite(worth[-1]) and worth[-1] >= np.nanmax(worth):
             self._save_best()
         verdict = self.judged()
         if verdict.stops and len(rows) > 1:
             self.verdict = verdict
 
     def keep_best(self) -> int:
-        """Puts the best weights seen into the encoder when they beat the last by more than a standard error."""
-        rows = [row for row in read_rows(self.job.folder.health) if "score" in row and row["step"]]
+        """Puts the best weights seen into the encoder: where a validation probe says that they beat the last by more
+        than a standard error, or, without labels, where the last gives (nearly) the same to all records."""
+        rows = [row for row in read_rows(self.job.folder.health) if row["step"] and math.isfinite(worth_of(row))]
         path = self.job.folder.best
-        if (
-            not rows
-            or not path.exists()
-            or rows[-1]["score"] + rows[-1].get("score_error", 0.0) >= max(row["score"] for row in rows)
-        ):
+        if not rows or not path.exists():
+            return self.position
+        last, best = rows[-1], max(rows, key=worth_of)
+        if "score" in last:
+            stays = last["score"] + last.get("score_error", 0.0) >= best["score"]
+        else:
+            stays = self.judged().state not in ("partial collapse", "collapse", "diverging")
+        if stays:
             return self.position
         self.average = load_file(path)
-        return int(max(rows, key=lambda row: row["score"])["step"])
+        return int(best["step"])
 
     def pretrained(self, averaged: bool = True) -> Pretrained:
         """The encoder as it would be handed over now."""
@@ -298,3 +303,8 @@ class Session:
             for name, value in self.pretrained().encoder.state_dict().items()
         }
         write_atomically(self.job.folder.best, lambda part: save_file(state, part))
+
+
+def worth_of(look: Mapping[str, float]) -> float:
+    """What the weights of a look are chosen by: validation kNN where there are labels, else LiDAR (Thilak 2024)."""
+    return look.get("score", look.get("lidar", math.nan))

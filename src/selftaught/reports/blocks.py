@@ -256,7 +256,10 @@ class Gallery:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The result of one check: a stable `code`, what was found in how many `count` units, and what to do about it."""
+    """The result of one check: a stable `code`, what was found in how many `count` units, and what to do about it.
+
+    `names` are those of the first records it is about; they are withheld where samples are.
+    """
 
     code: str
     severity: Severity
@@ -264,6 +267,14 @@ class Finding:
     count: int | None = None
     unit: str = "records"
     remedy: str = ""
+    names: tuple[str, ...] = ()
+
+    def told(self, samples: bool) -> str:
+        """The message, with the names where they may be shown."""
+        if not (samples and self.names):
+            return self.message
+        more = "" if self.count is None or self.count <= len(self.names) else ", ..."
+        return f"{self.message} ({', '.join(self.names)}{more})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from selftaught.data.findings import Finding as DataFinding
 from selftaught.reports.blocks import Finding
 
+NAMED = ("set-aside", "split-leak", "duplicates", "blank", "depth-reduced", "first-frame")
+SHOWN = 3
 ALARMS = ("set-aside", "one-class", "class-of-one", "split-leak")
 
 
@@ -20,6 +22,7 @@ def shown_findings(findings: Sequence[DataFinding]) -> tuple[Finding, ...]:
             severity="warning" if finding.code in ALARMS else "info",
             message=finding.message,
             count=finding.count,
+            names=finding.ids[:SHOWN] if finding.code in NAMED else (),
         )
         for finding in ordered
     )

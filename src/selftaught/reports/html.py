@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -150,7 +151,8 @@ def block_view(block: Block, samples: bool) -> dict[str, Any]:
         case Gallery():
             return gallery_view(block, samples)
         case Findings():
-            return {"kind": "findings", "title": block.title, "items": block.items}
+            items = [replace(item, message=item.told(samples), names=()) for item in block.items]
+            return {"kind": "findings", "title": block.title, "items": items}
         case Code():
             return {
                 "kind": "code",

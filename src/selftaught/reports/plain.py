@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from selftaught.core.errors import UsageError
-from selftaught.reports.blocks import NotApplicable, Sample
+from selftaught.reports.blocks import Finding, NotApplicable, Sample
 
 
 def to_plain(value: Any, samples: bool = True) -> Any:
@@ -38,6 +38,8 @@ def to_plain(value: Any, samples: bool = True) -> Any:
             return str(value)
         case Sample():
             return {"kind": value.kind, "caption": value.caption if samples else None}
+        case Finding() if value.names and not samples:
+            return to_plain(dataclasses.replace(value, names=()), samples)
         case NotApplicable():
             return {"not_applicable": True, "reason": value.reason}
         case Mapping():

@@ -127,7 +127,7 @@ def block_lines(block: Block, width: int, colour: bool, samples: bool) -> list[s
         case Gallery():
             return _titled(block.title, _gallery_lines(block, width, samples), block.caption, width)
         case Findings():
-            return _titled(block.title, _finding_lines(block, width, colour), "", width)
+            return _titled(block.title, _finding_lines(block, width, colour, samples), "", width)
         case Code():
             return _titled(block.title, _code_lines(block), "", width)
 
@@ -279,11 +279,11 @@ def _name(sample: Sample) -> str:
     return sample.content[:40] if sample.kind == "text" and isinstance(sample.content, str) else sample.kind
 
 
-def _finding_lines(findings: Findings, width: int, colour: bool) -> list[str]:
+def _finding_lines(findings: Findings, width: int, colour: bool, samples: bool) -> list[str]:
     lines = []
     for item in findings.items:
         count = "" if item.count is None else f" ({item.count:,} {item.unit})"
-        body = wrap(f"{item.code}  {item.message}{count}", width, "    ")
+        body = wrap(f"{item.code}  {item.told(samples)}{count}", width, "    ")
         body[0] = f"[{SEVERITIES[item.severity]}] {body[0].lstrip()}"
         code = {"error": "31", "warning": "33"}.get(item.severity, "0")
         lines += [paint(body[0], code, colour), *body[1:]]
