@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from selftaught.core.errors import UsageError
 from selftaught.data.store import Store
 from selftaught.engine.embedding import embed_chunks, embed_tokens
-from selftaught.engine.prepare import DataOptions, prepare
+from selftaught.engine.prepare import DataOptions, prepare, tell
 from selftaught.reports.blocks import Facts, Section, Verdict
 from selftaught.reports.report import Report
 from selftaught.runs.encoder import Pretrained, load_pretrained

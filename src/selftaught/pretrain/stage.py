@@ -12,7 +12,7 @@ from selftaught.data.splits import Splits, load_splits, make_splits, save_splits
 from selftaught.engine.device import close_fabric, open_fabric
 from selftaught.engine.job import Job
 from selftaught.engine.loop import train
-from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare
+from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare, tell
 from selftaught.engine.scalars import tensorboard_scalars
 from selftaught.engine.start import starter
 from selftaught.pretexts import Supervised
