@@ -116,7 +116,7 @@ def test_the_transformer_works_in_a_pipeline_on_arrays_of_pictures() -> None:
 def test_the_transformer_is_cloned_with_its_parameters_and_without_what_it_learned() -> None:
     model = SelfTaught(minutes=1.0, pretext="vicreg", size="m", seed=3)
     assert model.get_params() == {
-        "minutes": 1.0, "steps": None, "pretext": "vicreg", "size": "m", "seed": 3, "folder": None
+        "minutes": 1.0, "steps": None, "pretext": "vicreg", "size": "m", "seed": 3, "modality": None, "folder": None
     }  # fmt: skip
     assert clone(model).get_params() == model.get_params()
     assert clone(model.set_params(seed=4)).seed == 4
