@@ -49,7 +49,8 @@ def test_the_command_line_runs_in_two_processes_and_speaks_once(tmp_path, root):
     assert RunFolder(tmp_path / "run").complete
 
 
-def test_a_network_with_a_teacher_in_two_shards_equals_a_whole_one(tmp_path, root):
-    run_in_two(tmp_path, "tests.engine.processes", str(tmp_path), "teacher", "shards", root=root)
-    run_alone(tmp_path, "tests.engine.processes", str(tmp_path), "teacher", "alone", root=root)
+@pytest.mark.parametrize("name", ["teacher", "mae"])  # mae: with averaged weights
+def test_a_network_in_two_shards_equals_a_whole_one(name, tmp_path, root):
+    run_in_two(tmp_path, "tests.engine.processes", str(tmp_path), name, "shards", root=root)
+    run_alone(tmp_path, "tests.engine.processes", str(tmp_path), name, "alone", root=root)
     assert_alike(RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "shards"))
