@@ -256,7 +256,7 @@ def test_data_that_changed_since_training_is_refused(ready: Ready, tmp_path: Pat
     assert said.code == 0, said.err
     Image.fromarray(pictures(1, seed=9)[0][0]).save(photos / "new.png")
     said = call("evaluate", tmp_path / "run", "--labels", "folder", "--quiet")
-    refused(said, DATA, "61 records now and had 60")
+    refused(said, DATA, "61 records now, 60 then")
 
 
 def test_embed_refuses_another_kind_of_file(run: Path, photos: Path, tmp_path: Path) -> None:
