@@ -61,7 +61,8 @@ def pretrain_seeds(name: str, task: Task, work: Path, seeds: int, minutes: float
     from selftaught.pretrain import pretrain
     from selftaught.runs.folder import RunFolder
 
-    recipe = build_recipe({"recipe_file": None, "changes": [*task.changes, *changes]})
+    named = {"modality": "image"} if task.changes else {}
+    recipe = build_recipe({"recipe_file": None, "changes": [*task.changes, *changes], **named})
     if recipe.epochs is None and recipe.steps is None:
         recipe = replace(recipe, minutes=minutes)
     runs = []

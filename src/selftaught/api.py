@@ -27,6 +27,7 @@ from selftaught.encoders.choice import legal
 from selftaught.engine.prepare import DataOptions, prepare
 from selftaught.evaluate import evaluate
 from selftaught.evaluate.report import EvaluateReport
+from selftaught.export.network import plain_network
 from selftaught.modalities import AnyModality, Image
 from selftaught.modalities.image.views import Augmentation
 from selftaught.pretexts import AnyPretext
@@ -50,6 +51,7 @@ EXTRAS = {
     "transformers": "huggingface",
     "soundfile": "audio",
     "soxr": "audio",
+    "s3fs": "remote",
     "tensorboard": "tensorboard",
     "onnx": "onnx",
     "onnxruntime": "onnx",
@@ -84,6 +86,13 @@ class Loaded:
     def module(self) -> nn.Module:
         """The network."""
         return self.pretrained.encoder
+
+    def network(self) -> nn.Module:
+        """A plain network for your own loop: raw pictures (B, C, size, size), 0..255, to vectors (B, dim).
+
+        Its weights are the encoder's and can be trained further. Raises IllegalPair for what reads no pictures.
+        """
+        return plain_network(self.pretrained)
 
     def embed(self, data: Any, *, stores: Path | str | None = None) -> np.ndarray:
         """One vector per record of any source or list of texts, (N, dim) float32, in the order of the source.
@@ -236,8 +245,8 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     """A scikit-learn transformer: `fit` pretrains on records in memory, `transform` gives their vectors.
 
     minutes: of pretraining; steps: instead of minutes. pretext, size, seed: as in Recipe. modality: the kind of data by
-    name; None reads a 2-D array or frame as a table, texts as text, and recognises other arrays. folder: where the run
-    is kept; a temporary one, removed after fitting, by default.
+    name, or with its options as in Recipe; None reads a 2-D array or frame as a table, texts as text, and recognises
+    other arrays. folder: where the run is kept; a temporary one, removed after fitting, by default.
 
     X is a 2-D array (a row a record, NaN where a cell is missing), a pandas frame, a list of texts, or pictures
     (N, H, W), (N, H, W, C) or (N, C, H, W), uint8, uint16 or float32. Rows are checked as scikit-learn does, and what
@@ -252,7 +261,7 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         pretext: str = "simclr",
         size: str = "s",
         seed: int = 0,
-        modality: str | None = None,
+        modality: AnyModality | str | None = None,
         folder: str | Path | None = None,
     ) -> None:
         self.minutes = minutes
@@ -272,10 +281,12 @@ class SelfTaught(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def fit(self, X: Any, y: Any = None) -> SelfTaught:
         """Pretrains; `y` is ignored. Raises UsageError or DataError as `pretrain` does, ValueError for rows."""
-        rows = self.modality in (None, "table") and _are_rows(X)
+        asked = self.modality
+        named = asked.lower() if isinstance(asked, str) else getattr(asked, "name", None)
+        rows = named in (None, "table") and _are_rows(X)
         checked = self._checked(X, reset=True) if rows else X
         budget: dict[str, Any] = {"minutes": self.minutes} if self.steps is None else {"steps": self.steps}
-        kind = self.modality or ("table" if rows else "text" if _are_texts(X) else None)
+        kind = asked if asked is not None else "table" if rows else "text" if _are_texts(X) else None
         content = {"pretext": self.pretext, "size": self.size, "seed": self.seed, "modality": kind, **budget}
         recipe = from_dict(Recipe, {**content, "precision": "fp32"} if rows else content, "SelfTaught")
         place = Path(self.folder) if self.folder else Path(tempfile.mkdtemp(prefix="selftaught-"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import re
 import shlex
 import signal
@@ -282,6 +283,8 @@ def run_verb(function: Callable[..., Any], given: dict[str, Any]) -> Any:
 
 def finish(result: Any, given: Mapping[str, Any], as_json: bool) -> None:
     """Prints a report as text or JSON, then where its page is and what to type next; a text as it is."""
+    if int(os.environ.get("RANK", "0")):
+        return  # of several processes under torchrun the first one speaks
     if isinstance(result, str):
         click.echo(result)
     elif as_json:

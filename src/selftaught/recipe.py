@@ -75,7 +75,7 @@ class Recipe:
     resolution: tuple[tuple[float, float], ...] | None = option(
         None, "(view size as a fraction, until this progress) pairs; none: from the encoder and view size"
     )
-    ema: float = option(0.0, "decay of the averaged encoder that is kept; 0 keeps the last weights")
+    ema: float = option(0.0, "decay of the averaged encoder that is kept; 0 averages nothing")
     seed: int = option(0, "seed of weights, order and views")
 
     def __post_init__(self) -> None:

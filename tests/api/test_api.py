@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -68,6 +69,16 @@ def test_a_loaded_encoder_gives_one_vector_a_picture(ready: Ready) -> None:
     assert not encoder.module.training
 
 
+def test_a_loaded_encoder_is_a_plain_network_that_can_be_trained_further(ready: Ready) -> None:
+    loaded = selftaught.load(ready.run)
+    network, size = loaded.network(), loaded.pretrained.modality.size
+    values = np.random.default_rng(0).integers(0, 256, (6, size, size, 3), np.uint8)  # of the size: nothing is resized
+    shown = torch.from_numpy(values).permute(0, 3, 1, 2).float().to(loaded.pretrained.device)
+    np.testing.assert_allclose(network(shown).detach().cpu().numpy(), loaded.embed(values), atol=1e-3, rtol=1e-3)
+    network(shown).square().sum().backward()
+    assert all(each.grad is not None for each in loaded.module.parameters() if each.requires_grad)
+
+
 def test_files_and_arrays_of_the_same_pictures_have_the_same_vectors(ready: Ready) -> None:
     encoder = selftaught.load(str(ready.run))
     by_name = dict(zip(sorted(ready.labels), encoder.embed(ready.photos), strict=True))
@@ -105,7 +116,7 @@ def test_the_transformer_works_in_a_pipeline_on_arrays_of_pictures() -> None:
 def test_the_transformer_is_cloned_with_its_parameters_and_without_what_it_learned() -> None:
     model = SelfTaught(minutes=1.0, pretext="vicreg", size="m", seed=3)
     assert model.get_params() == {
-        "minutes": 1.0, "steps": None, "pretext": "vicreg", "size": "m", "seed": 3, "modality": None, "folder": None,
+        "minutes": 1.0, "steps": None, "pretext": "vicreg", "size": "m", "seed": 3, "modality": None, "folder": None
     }  # fmt: skip
     assert clone(model).get_params() == model.get_params()
     assert clone(model.set_params(seed=4)).seed == 4

@@ -65,7 +65,7 @@ def test_a_resumed_run_repeats_the_revisions_on_record():
 
 
 def test_a_plan_comes_back_from_disk_as_it_was(tmp_path):
-    plan = Plan(steps=9, precision="bf16", seconds=(0.1, 0.2), products={"a": (4, 8)}, revisions=((5, 8),))
+    plan = Plan(steps=9, precision="bf16", seconds=(0.1, 0.2), budget=7.5, products={"a": (4, 8)}, revisions=((5, 8),))
     save_plan(tmp_path / "plan.json", plan)
     assert read_plan(tmp_path / "plan.json") == plan
 

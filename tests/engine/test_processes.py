@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.engine.processes import NAMES, run_alone, run_in_two
+from tests.journeys.photos import QUICK, write_photos
 
 from selftaught.runs.folder import RunFolder, read_rows
 
@@ -38,7 +39,18 @@ def test_two_processes_equal_one_with_the_same_global_batch(name, tmp_path, root
     assert len(read_rows(RunFolder(tmp_path / "copies").health)) == 3
 
 
-def test_a_network_with_a_teacher_in_two_shards_equals_a_whole_one(tmp_path, root):
-    run_in_two(tmp_path, "tests.engine.processes", str(tmp_path), "teacher", "shards", root=root)
-    run_alone(tmp_path, "tests.engine.processes", str(tmp_path), "teacher", "alone", root=root)
+@pytest.mark.slow
+def test_the_command_line_runs_in_two_processes_and_speaks_once(tmp_path, root):
+    write_photos(tmp_path / "photos", 60)
+    words = ("--out", str(tmp_path / "run"), "--encoder", "resnet", "--set", "encoder.depth=10", *QUICK)
+    for _ in range(2):  # the second time the run is complete
+        said = run_in_two(tmp_path, "selftaught", "pretrain", str(tmp_path / "photos"), *words, root=root)
+        assert said.count("Report: ") == 1, said
+    assert RunFolder(tmp_path / "run").complete
+
+
+@pytest.mark.parametrize("name", ["teacher", "mae"])  # mae: with averaged weights
+def test_a_network_in_two_shards_equals_a_whole_one(name, tmp_path, root):
+    run_in_two(tmp_path, "tests.engine.processes", str(tmp_path), name, "shards", root=root)
+    run_alone(tmp_path, "tests.engine.processes", str(tmp_path), name, "alone", root=root)
     assert_alike(RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "shards"))

@@ -10,10 +10,11 @@ import pytest
 from tests.journeys.photos import QUICK, Ready, call, pictures, write_labels
 
 from selftaught import evaluate, pretrain
+from selftaught.core.errors import DataError, UsageError
 from selftaught.engine.prepare import DataOptions
 from selftaught.evaluate import controls
 from selftaught.evaluate.controls import labelled_parts, majority
-from selftaught.evaluate.report import EvaluateReport
+from selftaught.evaluate.report import EvaluateReport, label_free_rows
 from selftaught.evaluate.scores import Score
 from selftaught.evaluate.subject import open_subject
 from selftaught.probes.budgets import nested_budgets
@@ -93,6 +94,48 @@ def test_without_samples_no_picture_and_no_name_of_a_record_is_in_the_report(run
         assert ".png" not in content
 
 
+def test_names_of_broken_records_are_withheld_with_the_samples(ready: Ready, tmp_path: Path) -> None:
+    photos = Path(shutil.copytree(ready.photos, tmp_path / "photos"))
+    (photos / "secret.jpg").write_text("hello")
+    pretrain(photos, out=tmp_path / "run", recipe=Recipe(steps=4, batch=16, size="xs"), quiet=True)
+    for withheld in (True, False):
+        found = evaluate(tmp_path / "run", labels=ready.file, no_samples=withheld, **FAST)
+        assert any(finding.code == "set-aside" for finding in found.facts.findings)
+        for suffix in (".html", ".json", ".txt"):
+            assert ("secret" in found.page.with_suffix(suffix).read_text()) != withheld, suffix
+
+
+def test_the_nearest_neighbours_of_every_feature_set_are_asked(report: EvaluateReport) -> None:
+    found = {each.name: each for each in report.nearest}
+    assert found.keys() == {
+        "encoder",
+        "untrained twin",
+        "HOG and colour histogram",
+        "PCA of pixels",
+        "random-patch k-means",
+    }
+    assert all(each.low <= each.value <= each.high for each in found.values())
+    assert found["HOG and colour histogram"].value > 0.5
+
+
+def test_label_free_metrics_that_are_not_finite_are_left_out_of_the_correlation() -> None:
+    looks = [{"rank": float(look), "alpha": np.inf, "score": look / 10} for look in range(6)]
+    rows = {name: (last, cell) for name, last, cell in label_free_rows(looks)}
+    assert rows["rank"][1] is not None
+    assert rows["rank"][1].value == pytest.approx(1.0)
+    assert rows["alpha"][1] is None
+    assert all(cell is None for _, _, cell in label_free_rows([{"rank": 1.0}]))
+
+
+def test_a_file_that_took_the_place_of_another_is_noticed(ready: Ready, tmp_path: Path) -> None:
+    photos = Path(shutil.copytree(ready.photos, tmp_path / "photos"))
+    pretrain(photos, out=tmp_path / "run", recipe=Recipe(steps=4, batch=16, size="xs"), quiet=True)
+    victim = sorted(photos.rglob("*.png"))[0]
+    victim.rename(victim.with_name("zzz.png"))
+    with pytest.raises(DataError, match="has changed since the run was trained"):
+        evaluate(tmp_path / "run", labels="folder", **FAST)
+
+
 def test_the_repeat_command_says_every_option_that_was_changed(report: EvaluateReport, ready: Ready) -> None:
     command = report.facts.command
     assert command.endswith(f"--labels {ready.file} --budgets 1,5,all --draws 2 --from-scratch none")
@@ -148,6 +191,25 @@ def test_numbers_as_labels_are_measured_by_ridge_beside_the_same_controls(run: P
     assert {"encoder", "untrained twin", "PCA of pixels"} <= {score.name for score in found.scores}
     assert len(found.best) == 1
     assert "R2 with all labels" in found.text()
+
+
+def test_the_task_says_what_whole_numbers_are(run: Path, ready: Ready) -> None:
+    values = [(name, index % 60) for index, name in enumerate(ready.labels)]
+    labels = write_labels(run / "numbers.csv", values)
+    assert evaluate(run, labels=labels, **FAST).metric == "R2"
+    assert evaluate(run, labels=labels, task="classes", **FAST | {"budgets": ("all",)}).metric == "accuracy"
+
+
+def test_a_split_is_refused_where_the_run_has_its_own_parts(run: Path, ready: Ready) -> None:
+    with pytest.raises(UsageError, match="--split to pretrain, or --data"):
+        evaluate(run, labels=ready.file, split="folder", **FAST)
+
+
+def test_groups_that_the_run_has_torn_are_refused(run: Path, ready: Ready) -> None:
+    groups = write_labels(run / "groups.csv", [(name, "one") for name in ready.labels])
+    groups.write_text(groups.read_text().replace("id,label", "id,group"))
+    with pytest.raises(DataError, match=r"1 groups lie in the training part and in the test part.*--group"):
+        evaluate(run, labels=ready.file, group=groups, **FAST)
 
 
 def test_without_labels_the_report_says_that_nothing_was_measured(run: Path) -> None:

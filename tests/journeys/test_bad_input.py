@@ -65,6 +65,15 @@ def test_blank_pictures_are_refused(tmp_path: Path) -> None:
     refused(pretrain(save(tmp_path / "blank", np.zeros((40, 20, 20, 3), np.uint8))), DATA, "all records are identical")
 
 
+def test_some_blank_pictures_are_a_finding(tmp_path: Path) -> None:
+    values = pictures(60)[0]
+    for index in range(4):
+        values[index] = 40 * index
+    said = pretrain(save(tmp_path / "some", values))
+    assert said.code == 0, said.err
+    assert "4 records were remarked on while decoding: blank" in said.out
+
+
 def test_text_files_that_are_named_like_pictures_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.jpg").write_text("hello")
@@ -247,7 +256,7 @@ def test_data_that_changed_since_training_is_refused(ready: Ready, tmp_path: Pat
     assert said.code == 0, said.err
     Image.fromarray(pictures(1, seed=9)[0][0]).save(photos / "new.png")
     said = call("evaluate", tmp_path / "run", "--labels", "folder", "--quiet")
-    refused(said, DATA, "61 records now and had 60")
+    refused(said, DATA, "61 records now, 60 then")
 
 
 def test_embed_refuses_another_kind_of_file(run: Path, photos: Path, tmp_path: Path) -> None:

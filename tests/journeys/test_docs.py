@@ -44,6 +44,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name in labels:
             archive.write(tmp_path / "pictures" / name, name)
     rows = [f"pictures/{name},{index // 2}\n" for index, name in enumerate(labels)]
+    parts = [f"{name},{('train', 'test', 'train', 'validation')[index % 4]}\n" for index, name in enumerate(labels)]
+    (tmp_path / "split.csv").write_text("id,split\n" + "".join(parts))
     (tmp_path / "table.csv").write_text("path,patient\n" + "".join(rows))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -72,6 +74,7 @@ def test_every_command_of_a_page_runs_as_it_is_typed(place: Path, root: Path, pa
 @pytest.mark.parametrize("page", ["tutorial.md", "how-to/hand-over.md", "how-to/own-encoder.md", "how-to/evaluate.md"])
 def test_the_python_of_a_page_runs_as_it_is_written(place: Path, root: Path, page: str) -> None:
     assert call(*FIRST).code == 0
+    assert call("embed", "runs/first", "new_pictures/", "--out", "vectors.parquet").code == 0
     script = ""
     for kind, text in blocks(root, page):
         if kind == "python" and text.startswith("# mynet.py"):

@@ -63,7 +63,9 @@ def every_kind() -> tuple[Sample, ...]:
 
 def page_of(samples: tuple[Sample, ...], keep: bool = True) -> str:
     spots = tuple(float(place) for place in range(len(samples)))
-    found = Finding(code="odd", severity="info", message="Odd ones", count=len(samples), samples=samples)
+    found = Finding(
+        code="odd", severity="info", message="Odd ones", count=len(samples), samples=samples, names=("zeta 9",)
+    )
     blocks = (
         ScatterMap(x=spots, y=spots, samples=samples, title="Map"),
         Gallery(rows=tuple(Neighbours(query=sample, found=samples) for sample in samples), title="Neighbours"),
@@ -186,12 +188,13 @@ def test_long_texts_and_wide_rows_are_cut() -> None:
 def test_a_finding_shows_its_records_unless_samples_are_withheld() -> None:
     page = page_of(every_kind())
     assert page.count('class="examples"') == 1
+    assert "Odd ones (zeta 9, ...)" in page
     assert "job &lt;x&gt;" in page
     assert "<b>river" not in page
     assert page.count('class="spectrogram"') == 6, "four neighbours, one query, one finding"
     bare = page_of(every_kind(), keep=False)
     assert 'class="examples"' not in bare
-    for word in ("river", "clerk", "record 0", "data:audio"):
+    for word in ("river", "clerk", "record 0", "data:audio", "zeta 9"):
         assert word not in bare
 
 

@@ -147,7 +147,8 @@ def _decode_all(
 def _complete(source: Source, folder: Path, state: layout.State) -> None:
     """Writes the description of the whole; DataError if there is nothing to describe."""
     if not state.records:
-        message = summarise_findings(folder, state)[0].message if state.aside else "the source is empty"
+        found = summarise_findings(folder, state)[0] if state.aside else None
+        message = "the source is empty" if found is None else f"{found.message} ({name_some(found.ids)})"
         _empty(folder)
         raise DataError(f"None of the {len(source):,} records can be decoded, so nothing can be learned: {message}")
     digest = digest_stamps(read_stamps(folder, state), json.dumps(state.describe, sort_keys=True))

@@ -200,13 +200,16 @@ def type_labels(values: Sequence[Any], task: Literal["classes", "numbers"] | Non
     known = {number for number in numbers if number is not None}
     whole = numeric and all(number.is_integer() for number in known)
     if task == "numbers" and not numeric:
-        raise DataError("The labels were said to be numbers, and some are text. Correct them, or leave --task out.")
+        raise DataError("The labels were said to be numbers, and some are text. Correct them, or leave the task out.")
     if task == "numbers" or (task is None and numeric and not (whole and len(known) <= CLASSES_LIMIT)):
         words = f"{len(known):,} distinct numbers, {'whole' if whole else 'not whole'}: predicted as numbers"
-        return list(numbers), f"The labels are {words} (--task classes changes that)."
+        return list(numbers), f"The labels are {words} (`evaluate --task classes` changes that)."
     if numeric and whole:
         labels: list[Label] = [None if number is None else str(int(number)) for number in numbers]
-        return labels, f"The labels are {len(known):,} whole numbers, taken as classes (--task numbers changes that)."
+        return (
+            labels,
+            f"The labels are {len(known):,} whole numbers, taken as classes (`evaluate --task numbers` changes that).",
+        )
     labels = [None if _is_missing(value) else _text(value) for value in values]
     return labels, f"The labels are {len({label for label in labels if label is not None}):,} classes."
 

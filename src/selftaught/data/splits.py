@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -246,16 +246,19 @@ def save_splits(splits: Splits, path: str | Path) -> None:
     path = Path(path)
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("wb") as file:
-        facts = np.frombuffer(json.dumps(dict(splits.facts)).encode(), dtype=np.uint8)
+        told = {"facts": dict(splits.facts), "findings": [asdict(finding) for finding in splits.findings]}
+        facts = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
         np.savez(file, train=splits.train, validation=splits.validation, test=splits.test, facts=facts)
     temporary.replace(path)
 
 
 def load_splits(path: str | Path) -> Splits:
-    """The parts that `save_splits` wrote, without their findings."""
+    """The parts that `save_splits` wrote."""
     try:
         with np.load(path) as arrays:
-            facts = json.loads(arrays["facts"].tobytes())
-            return Splits(train=arrays["train"], validation=arrays["validation"], test=arrays["test"], facts=facts)
+            told = json.loads(arrays["facts"].tobytes())
+            parts = {name: arrays[name] for name in ("train", "validation", "test")}
+            findings = tuple(Finding(**{**each, "ids": tuple(each["ids"])}) for each in told["findings"])
+            return Splits(**parts, facts=told["facts"], findings=findings)
     except (OSError, ValueError, KeyError, EOFError) as problem:
         raise DataError(f"The splits in {str(path)!r} cannot be read: {problem}. Make them again.") from problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from selftaught.core.errors import DataError, StoreError
 from selftaught.core.modality import Rows
-from selftaught.data.findings import Finding, name_some
+from selftaught.data.findings import Finding
 from selftaught.data.layout import CONTENT, FINDINGS, IDS, META, STAMPS, FieldFacts, State, read_lines, read_state
 
 
@@ -53,6 +54,13 @@ class Store:
     fingerprint: str
     size_bytes: int
     facts: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Of the ids and contents in their order, which is what the numbers in recorded splits stand for."""
+        digest = hashlib.blake2b(np.ascontiguousarray(self.content).tobytes(), digest_size=8)
+        digest.update("\n".join(self.ids).encode())
+        return digest.hexdigest()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -104,16 +112,16 @@ def summarise_findings(folder: Path, state: State) -> tuple[Finding, ...]:
     findings = []
     aside = [line for line in lines if "reason" in line]
     if aside:
-        reasons = "; ".join(f"{line['id']}: {line['reason']}" for line in aside[:3])
-        message = f"{len(aside):,} records could not be decoded and were set aside. {reasons}"
         ids = tuple(line["id"] for line in aside)
+        reasons = dict.fromkeys(line["reason"].removeprefix(f"{line['id']}: ") for line in aside)
+        message = f"{len(aside):,} records could not be decoded and were set aside. {'; '.join(list(reasons)[:3])}"
         findings.append(Finding(code="set-aside", message=message, count=len(aside), ids=ids))
     remarks: dict[str, list[str]] = {}
     for line in lines:
         if "reason" not in line:
             remarks.setdefault(line["code"], []).append(line["id"])
     for code, ids_of in sorted(remarks.items()):
-        message = f"{len(ids_of):,} records were remarked on while decoding ({code}): {name_some(ids_of)}."
+        message = f"{len(ids_of):,} records were remarked on while decoding: {code}."
         findings.append(Finding(code=code, message=message, count=len(ids_of), ids=tuple(ids_of)))
     return tuple(findings)
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from selftaught.core.errors import UsageError
 from selftaught.data.store import Store
 from selftaught.engine.embedding import embed_chunks, embed_records, embed_tokens
-from selftaught.engine.prepare import DataOptions, prepare
+from selftaught.engine.prepare import DataOptions, prepare, tell
 from selftaught.probes.sliding import causal_chunks, is_ragged, ragged_chunks
 from selftaught.reports.blocks import Cell, Facts, Section, Verdict
 from selftaught.reports.report import Report
@@ -85,7 +85,8 @@ def embed(
     pretrained = load_pretrained(Path(run))
     _check_causal(pretrained, causal)
     options = DataOptions(column=column, id_column=id_column)
-    prepared = prepare(data, pretrained.modality, Path(stores or out.parent / "stores"), options, quiet=quiet)
+    place, say = Path(stores or out.parent / "stores"), None if quiet else tell
+    prepared = prepare(data, pretrained.modality, place, options, quiet=quiet, say=say)
     store = prepared.store
     indices = np.arange(len(store))
     if causal is not None or (tokens and is_ragged(pretrained, store)):

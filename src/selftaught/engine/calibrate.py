@@ -33,7 +33,7 @@ MakeViews = Callable[[float], Sequence[Batch]]
 class Plan:
     """What was decided by timing. seconds: of one step per stage of the resolution schedule; budget: seconds for all
     steps, 0 where their number was given; products: map sides at which a layer runs as a matrix product; revisions:
-    (position, steps) where the machine changed its pace, so that the run can be repeated exactly."""
+    (position, steps) where the machine changed its pace, so that a resumed run goes the same way."""
 
     steps: int
     precision: str

@@ -52,4 +52,4 @@ def untrained_twin(pretrained: Pretrained, seed: int) -> Pretrained:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = pretrained.config.build(pretrained.modality, pretrained.fitted)
-    return replace(pretrained, encoder=encoder)
+    return replace(pretrained, encoder=encoder.to(pretrained.device))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Prepared:
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """How data is read: which column or file holds labels, groups, given splits, the records, their ids;
-    store: "decoded" or "encoded", for modalities that can keep records either way."""
+    store: "decoded" or "encoded", for modalities that can keep records either way; task: what numeric labels are."""
 
     labels: Given = None
     group: Given = None
@@ -47,6 +48,7 @@ class DataOptions:
     column: str | None = None
     id_column: str | None = None
     store: str | None = None
+    task: Literal["classes", "numbers"] | None = None
 
     def stated(self) -> Mapping[str, Any]:
         """The options as JSON; values given as arrays are named by their digest."""
@@ -58,6 +60,12 @@ class DataOptions:
             else f"array {fingerprint(np.asarray(value).tolist())}"
             for name, value in vars(self).items()
         }
+
+
+def tell(text: str) -> None:
+    """A line on the error stream, where progress goes."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def prepare(
@@ -85,6 +93,7 @@ def prepare(
         split=options.split,
         column=options.column,
         id_column=options.id_column,
+        task=options.task,
         arrange=partial(
             arrange,
             reads=None if modality is None else modality.reads,

@@ -217,34 +217,44 @@ class Session:
         self.note(folder.health, {"step": self.position, **seen})
         self.score = seen.get("score")
         rows = [row for row in read_rows(folder.health) if row["step"]]
-        if self.score is not None and rows and self.score >= max(row["score"] for row in rows):
-            self._save_best()
+        worth = [worth_of(row) for row in rows]
+        if worth and math.isfinite(worth[-1]) and worth[-1] >= np.nanmax(worth):
+            self._save_best(pretrained)
         verdict = self.judged()
         if verdict.stops and len(rows) > 1:
             self.verdict = verdict
 
     def keep_best(self) -> int:
-        """Puts the best weights seen into the encoder when they beat the last by more than a standard error."""
-        rows = [row for row in read_rows(self.job.folder.health) if "score" in row and row["step"]]
-        path = self.job.folder.best
-        if (
-            not rows
-            or not path.exists()
-            or rows[-1]["score"] + rows[-1].get("score_error", 0.0) >= max(row["score"] for row in rows)
-        ):
+        """Puts the best weights seen into the encoder: where a validation probe says that they beat the last by more
+        than a standard error, or, without labels, where the last gives (nearly) the same to all records. The first
+        process decides for all: it alone knows that what it wrote is there. Returns the step that is kept."""
+        step = self.fabric.broadcast(self._better_step() if self.fabric.global_rank == 0 else None)
+        if step is None:
             return self.position
-        self.average = load_file(path)
-        return int(max(rows, key=lambda row: row["score"])["step"])
+        self.average = load_file(self.job.folder.best)
+        return int(step)
+
+    def _better_step(self) -> int | None:
+        rows = [row for row in read_rows(self.job.folder.health) if row["step"] and math.isfinite(worth_of(row))]
+        if not rows or not self.job.folder.best.exists():
+            return None
+        last, best = rows[-1], max(rows, key=worth_of)
+        if "score" in last:
+            stays = last["score"] + last.get("score_error", 0.0) >= best["score"]
+        else:
+            stays = self.judged().state not in ("partial collapse", "collapse", "diverging")
+        return None if stays else int(best["step"])
 
     def pretrained(self, averaged: bool = True) -> Pretrained:
         """The encoder as it would be handed over now."""
         encoder = self.step.encoder
-        if averaged and self.average:
-            encoder = copy.deepcopy(encoder)
-            encoder.load_state_dict(self.average)
-        elif self.spare is not None:
+        average = self.average if averaged else {}
+        if self.spare is not None:
             encoder = self.spare
-            encoder.load_state_dict(whole(self.step.encoder.state_dict()))
+            encoder.load_state_dict(whole(average or self.step.encoder.state_dict()))
+        elif average:
+            encoder = copy.deepcopy(encoder)
+            encoder.load_state_dict(average)
         return Pretrained(encoder=encoder, config=self.job.config, modality=self.job.modality, fitted=self.job.fitted)
 
     def save(self) -> None:
@@ -292,9 +302,13 @@ class Session:
             else:
                 held.copy_(value)
 
-    def _save_best(self) -> None:
+    def _save_best(self, pretrained: Pretrained) -> None:
         state = {
-            name: value.detach().cpu().clone().contiguous()
-            for name, value in self.pretrained().encoder.state_dict().items()
+            name: value.detach().cpu().clone().contiguous() for name, value in pretrained.encoder.state_dict().items()
         }
         write_atomically(self.job.folder.best, lambda part: save_file(state, part))
+
+
+def worth_of(look: Mapping[str, float]) -> float:
+    """What the weights of a look are chosen by: validation kNN where there are labels, else LiDAR (Thilak 2024)."""
+    return look.get("score", look.get("lidar", math.nan))

@@ -66,6 +66,7 @@ def read_plan(path: Path) -> Plan:
         steps=int(content["steps"]),
         precision=str(content["precision"]),
         seconds=tuple(content["seconds"]),
+        budget=float(content["budget"]),
         products={name: tuple(sides) for name, sides in content["products"].items()},
         revisions=tuple((int(since), int(steps)) for since, steps in content["revisions"]),
     )

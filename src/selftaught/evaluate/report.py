@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from selftaught.evaluate.ahead import forecast_table, say_forecasts
 from selftaught.evaluate.decide import Decision
 from selftaught.evaluate.look import show_findings
+from selftaught.evaluate.nearest import Nearest, nearest_table
 from selftaught.evaluate.scores import ENCODER, TWIN, Score, bound, estimate
 from selftaught.evaluate.subject import Subject
 from selftaught.evaluate.tables import (
@@ -54,6 +56,7 @@ TONES = {
     "no clear winner": "neutral",
     "do not pretrain": "bad",
 }
+FEWEST_LOOKS = 4
 WATCHED = ("rank", "lidar", "alpha", "alignment", "uniformity")
 OF_CLASSES = ("class-absent", "class-of-one", "one-class")
 """Findings that name classes, not records: they have nothing to show."""
@@ -74,6 +77,7 @@ class Facts:
     health: tuple[str, ...]
     losses: tuple[dict[str, float], ...]
     watched: tuple[dict[str, float], ...]
+    label_free: tuple[tuple[str, float, Estimate | None], ...]
     findings: tuple[Finding, ...]
     data: tuple[DataFact, ...]
     pretrain_command: str
@@ -92,6 +96,7 @@ class EvaluateReport(Report):
     scores: tuple[Score, ...] = ()
     best: tuple[tuple[int | None, str], ...] = ()
     saved: tuple[LabelsSaved, ...] = ()
+    nearest: tuple[Nearest, ...] = ()
     not_applicable: tuple[int, ...] = ()
     protocol: str = ""
     map: ScatterMap | None = None
@@ -187,6 +192,8 @@ class EvaluateReport(Report):
         blocks.append(lead_table(self.scores))
         if self.saved:
             blocks.append(saved_table(self.saved))
+        if self.nearest:
+            blocks.append(nearest_table(self.nearest))
         return tuple(blocks)
 
     def _accuracy_in_brief(self) -> tuple[Block, ...]:
@@ -196,26 +203,33 @@ class EvaluateReport(Report):
         return (*blocks, saved_table(self.saved)) if self.saved else tuple(blocks)
 
     def _label_free(self) -> tuple[Block, ...]:
-        rows = [row for row in self.facts.watched if "score" in row]
-        if len(rows) < 4:
+        if not self.facts.label_free:
             return ()
-        table = []
-        for name in WATCHED:
-            found = spearman(
-                np.array([row[name] for row in rows]),
-                np.array([row["score"] for row in rows]),
-                np.random.default_rng(0),
-            )
-            cell: Cell = Estimate(value=found.value, low=found.low, high=found.high, n=found.n)
-            table.append((name, rows[-1][name], cell))
+        caption = "Over this run's looks at the validation part. Alarms and tie-breaks, never the judge."
+        if all(cell is None for _, _, cell in self.facts.label_free):
+            caption += " The correlation needs labels while training: pretrain --labels."
         return (
             Table(
                 columns=("metric", "at the end", "rank correlation with the validation kNN"),
-                rows=tuple(table),
+                rows=self.facts.label_free,
                 title="Label-free metrics",
-                caption="Over this run's looks at the validation part. Alarms and tie-breaks, never the judge.",
+                caption=caption,
             ),
         )
+
+
+def label_free_rows(watched: Sequence[Mapping[str, float]]) -> tuple[tuple[str, float, Estimate | None], ...]:
+    """Per metric its last value, and its rank correlation with the kNN over the looks where both were measured."""
+    rows = []
+    for name in WATCHED if watched else ():
+        pairs = np.array([(row[name], row["score"]) for row in watched if "score" in row and name in row])
+        pairs = pairs[np.isfinite(pairs).all(1)] if len(pairs) else pairs
+        cell = None
+        if len(pairs) >= FEWEST_LOOKS:
+            found = spearman(pairs[:, 0], pairs[:, 1], np.random.default_rng(0))
+            cell = Estimate(value=found.value, low=found.low, high=found.high, n=found.n)
+        rows.append((name, watched[-1].get(name, math.nan), cell))
+    return tuple(rows)
 
 
 def open_facts(subject: Subject, command: str) -> Facts:
@@ -237,7 +251,8 @@ def open_facts(subject: Subject, command: str) -> Facts:
         parts=(len(parts.train), len(parts.validation), len(parts.test)),
         health=tuple(str(manifest["health"]) for manifest in manifests),
         losses=tuple(read_rows(run.losses)),
-        watched=tuple(read_rows(run.health)),
+        watched=(watched := tuple(read_rows(run.health))),
+        label_free=label_free_rows(watched),
         findings=shown_findings(findings, show_findings(subject, of_records)),
         data=audit_facts(subject.encoders[0].modality, subject.store),
         pretrain_command=pretrain_command(run, known),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from selftaught.evaluate.controls import (
 )
 from selftaught.evaluate.decide import decide
 from selftaught.evaluate.look import draw_map, find_neighbours
+from selftaught.evaluate.nearest import score_nearest
 from selftaught.evaluate.numbers import score_numbers
 from selftaught.evaluate.report import EvaluateReport, Facts, evaluate_command, open_facts
 from selftaught.evaluate.scores import ENCODER, SCRATCH, score_rows
@@ -41,8 +42,12 @@ def evaluate(
     *runs: Annotated[Path | str, "run folders of one recipe; they count as seeds"],
     data: Annotated[Any, "other data to measure on (default: the data of the run)"] = None,
     labels: Annotated[Given, "`folder`, a column, or a file keyed by id (default: those given to pretrain)"] = None,
-    group: Annotated[Given, "column or file of groups that no split may tear"] = None,
-    split: Annotated[Given, "column or file of given splits, or `folder`"] = None,
+    task: Annotated[
+        Literal["classes", "numbers"] | None,
+        "what numeric labels are (default: classes where at most 50 whole numbers)",
+    ] = None,
+    group: Annotated[Given, "column or file of groups: drawn together, never on two sides of a split"] = None,
+    split: Annotated[Given, "column or file of given splits, or `folder`; only with --data"] = None,
     column: Annotated[str | None, "column that holds the records"] = None,
     id_column: Annotated[str | None, "column that names the records"] = None,
     budgets: Annotated[tuple[int | str, ...], "labels per class to measure at"] = (1, 2, 5, 10, 20, 50, "all"),
@@ -69,16 +74,16 @@ def evaluate(
     scratch = () if tuple(from_scratch) == ("none",) else parse_budgets(from_scratch, "--from-scratch")
     horizons = parse_horizons(forecast)
     check_draws(draws, from_scratch_draws)
-    options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
+    options = DataOptions(labels=labels, group=group, split=split, task=task, column=column, id_column=id_column)
     subject = open_subject(runs, data, options, stores, quiet)
     place = Path(out) if out else subject.runs[0].reports
     defaults = {each.name: each.default for each in inspect.signature(evaluate).parameters.values()}
     facts = open_facts(subject, evaluate_command([folder.path for folder in subject.runs], asked, defaults))
     page = place / "report.html"
-    task = subject.labelling.task
-    if task is None:
+    kind = subject.labelling.task
+    if kind is None:
         report = EvaluateReport(facts=facts, page=page, metric="none", seconds=time.perf_counter() - began)
-    elif task == "numbers":
+    elif kind == "numbers":
         report = score_numbers(subject, facts, page, began)
     else:
         plan = Plan(sizes=sizes, draws=draws, scratch=scratch, scratch_draws=from_scratch_draws, quiet=quiet)
@@ -136,6 +141,7 @@ def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began:
     control = supervised(subject, parts, budgets, plan.scratch, plan.scratch_draws, seconds, plan.quiet)
     if control is not None:
         contestants[SCRATCH] = control
+    near = score_nearest(contestants, parts, None if groups is None else groups[1])
     curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, groups)
     names = subject.labelling.classes
     return EvaluateReport(
@@ -146,6 +152,7 @@ def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began:
         scores=score_rows(curve),
         best=tuple((best.per_class, best.name) for best in curve.best_controls),
         saved=curve.saved,
+        nearest=near,
         not_applicable=curve.not_applicable,
         protocol=curve.protocol,
         map=draw_map(subject, parts, own[0][1], names),

@@ -14,7 +14,7 @@ from selftaught.core.errors import DataError, RunError, UsageError
 from selftaught.data.labelling import Labelling
 from selftaught.data.splits import Splits, load_splits, make_splits
 from selftaught.data.store import Store
-from selftaught.engine.prepare import DataOptions, Prepared, prepare
+from selftaught.engine.prepare import DataOptions, Prepared, prepare, tell
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.runs.encoder import Pretrained, load_pretrained
 from selftaught.runs.files import read_json
@@ -56,6 +56,8 @@ def open_subject(
     """Opens runs and data. Raises UsageError for runs that cannot be averaged, DataError for data without use."""
     if not runs:
         raise UsageError("give at least one run folder.")
+    if options.split is not None and data is None:
+        raise UsageError("the run's own parts hold on its own data. Give --split to pretrain, or --data with it.")
     folders = tuple(open_run(run) for run in runs)
     recipes = tuple(read_recipe(folder.recipe) for folder in folders)
     known = [read_json(folder.data) for folder in folders]
@@ -67,15 +69,29 @@ def open_subject(
     place = Path(stores) if stores else Path(known[0]["store"]).parent
     wanted = _options(options, known[0]["options"] if data is None else {})
     check_inputs(folders[0], recipes[0], known[0], wanted, source)
-    prepared = prepare(source, encoders[0].modality, place, wanted, quiet=quiet)
+    prepared = prepare(source, encoders[0].modality, place, wanted, quiet=quiet, say=None if quiet else tell)
     own = data is None
-    if own and len(prepared.store) != known[0]["records"]:
+    if own and prepared.store.digest != known[0]["digest"]:
         raise DataError(
-            f"The data has {len(prepared.store)} records now and had {known[0]['records']} when the run was trained; "
-            f"its recorded splits do not cover it. Give the old data, or train again."
+            f"The data has changed since the run was trained ({len(prepared.store)} records now, "
+            f"{known[0]['records']} then), and its recorded splits do not fit it. Give the old data, or train again."
         )
     splits = load_splits(folders[0].splits) if own else make_splits(prepared.store, prepared.labelling)
+    _check_groups(prepared.labelling.groups, splits)
     return Subject(runs=folders, recipes=recipes, encoders=encoders, prepared=prepared, splits=splits, own=own)
+
+
+def _check_groups(groups: np.ndarray | None, splits: Splits) -> None:
+    """Raises DataError where records of one group were trained on and are tested on."""
+    if groups is None:
+        return
+    torn = np.intersect1d(groups[splits.train], groups[splits.test])
+    torn = torn[torn >= 0]
+    if len(torn):
+        raise DataError(
+            f"{len(torn):,} groups lie in the training part and in the test part of the run, so the test would flatter "
+            f"the encoder. Train again with --group."
+        )
 
 
 def _options(given: DataOptions, known: dict[str, Any]) -> DataOptions:

@@ -9,13 +9,16 @@ from selftaught.runs.folder import RunFolder
 USE = """```python
 from selftaught import load
 
-encoder = load("{path}")
+encoder = load("this_folder")
 vectors = encoder.embed("new_pictures/")
 ```"""
+ONNX_USE = "Input to encoder.onnx: float32 pictures (batch, channels, size, size), raw values (0..255 for 8 bits)."
+SUPERVISED, LABELLED, UNLABELLED = 'type = "Supervised"', ", with labels", ", without labels"
 
 
-def model_card(folder: RunFolder, pretrained: Pretrained) -> str:
+def model_card(folder: RunFolder, pretrained: Pretrained, target: str) -> str:
     """Markdown for people; only what was measured is claimed."""
+    recipe = folder.recipe.read_text(encoding="utf-8")
     data = read_json(folder.data)
     manifest = read_json(folder.manifest)
     parameters = sum(parameter.numel() for parameter in pretrained.encoder.parameters())
@@ -25,9 +28,10 @@ def model_card(folder: RunFolder, pretrained: Pretrained) -> str:
         f"- Architecture: {type(pretrained.config).__name__}, {parameters:,} parameters, vectors of "
         f"{pretrained.encoder.dim} values",
         f"- Reads: {pretrained.modality.name}, {pretrained.modality.shape}",
-        f"- Trained on: {data['kind']} ({data['records']:,} records, fingerprint {data['source']}), without labels",
+        f"- Trained on: {data['kind']} ({data['records']:,} records, fingerprint {data['source']})"
+        f"{LABELLED if SUPERVISED in recipe else UNLABELLED}",
         f"- Health of the training: {manifest['health']}",
-        f"- Recipe: {manifest['recipe']} (recipe.toml in the run folder)",
+        f"- Recipe: {manifest['recipe']}, below",
         "",
         "## How good is it?",
         "",
@@ -35,9 +39,11 @@ def model_card(folder: RunFolder, pretrained: Pretrained) -> str:
         "",
         "## Use",
         "",
-        USE.format(path=folder.path),
+        ONNX_USE if target == "onnx" else USE,
         "",
-        "Input to encoder.onnx: float32 pictures (batch, channels, size, size), raw values (0..255 for 8 bits).",
+        "## Recipe",
+        "",
+        f"```toml\n{recipe.strip()}\n```",
         "",
     ]
     return "\n".join(lines)

@@ -6,16 +6,13 @@ import contextlib
 import io
 import logging
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from selftaught.core.batch import Batch, Facts, map_tensors
-from selftaught.core.errors import GateError, IllegalPair, MissingExtra
-from selftaught.core.modality import Rows
+from selftaught.core.errors import GateError, MissingExtra
+from selftaught.export.network import plain_network
 from selftaught.runs.encoder import Pretrained
 from selftaught.runs.files import write_atomically
 
@@ -25,42 +22,20 @@ TOLERANCE = 1e-3
 """Largest accepted difference of a vector's value, relative to the largest value of all vectors."""
 
 
-class Raw(nn.Module):
-    """An encoder of raw values: pictures (B, C, size, size) in the unit they are stored in, 0..255 for 8 bits."""
-
-    def __init__(self, pretrained: Pretrained, template: Batch) -> None:
-        super().__init__()
-        self.encoder = pretrained.encoder
-        self.template = template
-        arrays = {name: torch.from_numpy(pretrained.fitted.arrays[name]) for name in ("low", "high", "mean", "std")}
-        scale = 1 / ((arrays["high"] - arrays["low"]) * arrays["std"])
-        shift = -arrays["low"] * scale - arrays["mean"] / arrays["std"]
-        self.scale = nn.Parameter(scale[:, None, None], requires_grad=False)
-        self.shift = nn.Parameter(shift[:, None, None], requires_grad=False)
-
-    def forward(self, pictures: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        """Pooled vectors."""
-        rows = pictures.shape[0]
-        batch: Batch = map_tensors(self.template, lambda each: each.expand(rows, *each.shape[1:]))
-        facts = Facts(record=torch.zeros(1, dtype=torch.long).expand(rows))
-        return self.encoder.encode(replace(batch, x=pictures * self.scale + self.shift, facts=facts)).pooled
-
-
 def export_onnx(pretrained: Pretrained, path: Path) -> float:
     """Writes the file and returns the largest relative difference at batch sizes that were not traced.
 
     Raises IllegalPair for what is no picture encoder, MissingExtra without onnx, GateError where vectors differ.
     """
+    raw = plain_network(pretrained).cpu().eval()
     shape = pretrained.modality.shape
-    if pretrained.modality.name != "image" or shape is None:
-        raise IllegalPair(f"ONNX export serves pictures; this encoder reads {pretrained.modality.name}.")
+    assert shape is not None  # or there were no plain network
     try:
         import onnx  # noqa: F401
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as missing:
         raise MissingExtra("onnx", "onnx", "Export to ONNX") from missing
-    raw = Raw(pretrained, template_of(pretrained)).eval()
     sample = torch.rand(TRACED_BATCH, *shape) * 255
     write_atomically(path, lambda part: _trace(raw, sample, part))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -75,16 +50,6 @@ def export_onnx(pretrained: Pretrained, path: Path) -> float:
         path.unlink()
         raise GateError(f"the ONNX file gives other vectors (difference {worst:.1e}, allowed {TOLERANCE:.0e}).")
     return worst
-
-
-def template_of(pretrained: Pretrained) -> Batch:
-    """One row of a clean full view, for the places of its tokens."""
-    shape = pretrained.modality.shape
-    assert shape is not None  # checked by the caller
-    channels, height, width = shape
-    pixels = torch.zeros(1, channels, height, width)
-    rows = Rows(fields={"pixels": pixels, "side": torch.tensor([[height, width]])}, record=torch.zeros(1).long())
-    return pretrained.batch(rows)
 
 
 def _trace(raw: nn.Module, sample: Tensor, path: Path) -> None:

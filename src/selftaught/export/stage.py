@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from selftaught.core.errors import UsageError
+import torch
+
+from selftaught.core.errors import GateError, UsageError
 from selftaught.export.card import model_card
 from selftaught.export.onnx import CHECKED_BATCHES, export_onnx
 from selftaught.reports.blocks import Facts, Section, Verdict
 from selftaught.reports.report import Report
-from selftaught.runs.encoder import load_pretrained, save_pretrained
+from selftaught.runs.encoder import Pretrained, load_pretrained, save_pretrained
 from selftaught.runs.files import write_text
 from selftaught.runs.folder import open_run
 
@@ -20,7 +22,7 @@ TARGETS = ("folder", "onnx")
 
 @dataclass(frozen=True, kw_only=True)
 class ExportReport(Report):
-    """What was written. difference: largest relative difference of an exported vector, None if not measured."""
+    """What was written. difference: largest relative difference of an exported vector; None for a folder."""
 
     files: tuple[Path, ...]
     target: str
@@ -33,11 +35,12 @@ class ExportReport(Report):
 
     def verdict(self) -> Verdict:
         """Where the files are, and that they were checked."""
-        checked: tuple[str, ...] = ()
-        if self.difference is not None:
+        if self.difference is None:
+            checked = "Read back: the weights are the same."
+        else:
             sizes = " and ".join(map(str, CHECKED_BATCHES))
-            checked = (f"Checked at batch sizes {sizes}: vectors differ by {self.difference:.1e} at most.",)
-        return Verdict(headline=f"Written: {', '.join(map(str, self.files))}.", sentences=checked, tone="good")
+            checked = f"Checked at batch sizes {sizes}: vectors differ by {self.difference:.1e} at most."
+        return Verdict(headline=f"Written: {', '.join(map(str, self.files))}.", sentences=(checked,), tone="good")
 
     def sections(self) -> tuple[Section, ...]:
         """The files and their sizes."""
@@ -51,9 +54,9 @@ def export(
     to: Annotated[str, "folder (safetensors, config, model card) or onnx"] = "folder",
     out: Annotated[Path | str | None, "folder to write (default: exports/ of the run)"] = None,
 ) -> ExportReport:
-    """Writes the encoder for other programs, reads it back and compares vectors.
+    """Writes the encoder for other programs, reads it back and compares it.
 
-    Raises UsageError for an unknown target, MissingExtra where ONNX is not installed, GateError where vectors differ.
+    Raises UsageError for an unknown target, MissingExtra where ONNX is not installed, GateError where it differs.
     """
     if to not in TARGETS:
         raise UsageError(f"--to {to} is unknown; there are {', '.join(TARGETS)}.")
@@ -61,10 +64,19 @@ def export(
     pretrained = load_pretrained(folder.path)
     place = Path(out) if out else folder.exports
     card = place / "README.md"
-    write_text(card, model_card(folder, pretrained))
+    write_text(card, model_card(folder, pretrained, to))
     if to == "onnx":
         path = place / "encoder.onnx"
         return ExportReport(files=(path, card), target=to, difference=export_onnx(pretrained, path))
     save_pretrained(pretrained, place)
+    _check(pretrained, load_pretrained(place))
     files = tuple(place / name for name in ("config.json", "fitted.safetensors", "model.safetensors"))
     return ExportReport(files=(*files, card), target=to, difference=None)
+
+
+def _check(written: Pretrained, read: Pretrained) -> None:
+    """Raises GateError where a weight or statistic that was read back is not the one that was written."""
+    ours, theirs = written.encoder.state_dict(), read.encoder.state_dict()
+    same = ours.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    if not same or written.fitted.hash != read.fitted.hash:
+        raise GateError("the encoder that was read back is not the one that was written; is the disk sound?")

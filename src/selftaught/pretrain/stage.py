@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from selftaught.core.encoder import Encoder
 from selftaught.core.errors import DataError, UsageError
 from selftaught.data.labelling import Given
 from selftaught.data.splits import Splits, load_splits, make_splits, save_splits
@@ -15,7 +13,7 @@ from selftaught.encoders.start import starter
 from selftaught.engine.device import close_fabric, open_fabric
 from selftaught.engine.job import Job
 from selftaught.engine.loop import train
-from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare
+from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare, tell
 from selftaught.engine.scalars import tensorboard_scalars
 from selftaught.pretexts import Supervised
 from selftaught.pretrain.report import Ended, PretrainReport, make_report
@@ -37,7 +35,7 @@ def pretrain(
     out: Annotated[Path | str, "run folder to make, or to go on with"] = Path("runs/pretrain"),
     recipe: Recipe | None = None,
     labels: Annotated[
-        Given, "`folder`, a column, or a file keyed by id; only watched and split by, never trained on"
+        Given, "`folder`, a column, or a file keyed by id; for splits and watching, trained on by `supervised` only"
     ] = None,
     group: Annotated[Given, "column or file of groups that no split may tear"] = None,
     split: Annotated[Given, "column or file of given splits, or `folder`"] = None,
@@ -46,7 +44,6 @@ def pretrain(
     start: Annotated[str | None, "run folder or state dict to start from"] = None,
     stores: Annotated[Path | str | None, "folder of decoded stores (default: beside the run folder)"] = None,
     store: Annotated[Literal["decoded", "encoded"] | None, "keep pictures decoded, or as their files' bytes"] = None,
-    encoder: Encoder | None = None,
     fewest: int = SMALLEST,
     tensorboard: Annotated[bool, "write curves for TensorBoard too, into tensorboard/ of the run folder"] = False,
     quiet: Annotated[bool, "no progress bars"] = False,
@@ -60,11 +57,12 @@ def pretrain(
     _check(place, recipe, labels)
     options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column, store=store)
     stores = Path(stores or place.parent / "stores")
-    say, fabric = None if quiet else _say, open_fabric()
+    say, fabric = None if quiet else tell, open_fabric()
     with fabric.rank_zero_first():  # the others find the store and the run folder made
         prepared = prepare(data, recipe.modality, stores, options, quiet=quiet, say=say)
         resolved, folder, splits = _claim(place, recipe, prepared, _facts(data, prepared, options, start), fewest)
     if folder.complete:
+        close_fabric(fabric)
         return make_report(folder, resolved, Ended.read(folder.manifest), prepared, splits)
     job = Job(
         recipe=resolved,
@@ -74,7 +72,6 @@ def pretrain(
         fitted=fit_modality(prepared.modality, prepared.store, splits.train),
         folder=folder,
         start=begin,
-        encoder=encoder,
         observe=watch(prepared.store, splits.train, splits.validation, prepared.labelling),
         quiet=quiet,
         say=say,
@@ -110,6 +107,7 @@ def _facts(data: Any, prepared: Prepared, options: DataOptions, start: str | Non
         "source": prepared.source.fingerprint,
         "store": str(prepared.store.folder.absolute()),
         "records": len(prepared.store),
+        "digest": prepared.store.digest,
         "options": dict(options.stated()),
         "start": start,
     }
@@ -128,11 +126,6 @@ def _claim(
     resolved = resolve(recipe, prepared.modality, len(splits.train), loaded=facts["start"] is not None)
     folder = claim(out, resolved, facts)
     if folder.splits.exists():
-        return resolved, folder, replace(load_splits(folder.splits), findings=splits.findings)
+        return resolved, folder, load_splits(folder.splits)
     save_splits(splits, folder.splits)
     return resolved, folder, splits
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()

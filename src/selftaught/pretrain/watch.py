@@ -26,8 +26,8 @@ VIEWS = 4
 
 def watch(store: Store, train: np.ndarray, held: np.ndarray, labelling: Labelling) -> Observer:
     """An observer of label-free metrics, and of the kNN accuracy on held-out records where there are classes."""
-    held = _spread(held if len(held) > 1 else train, HELD_OUT)  # one record has no spread
     labels = labelling.codes
+    held = look_at(held if len(held) > 1 else train, labels)  # one record has no spread
     bank = _spread(_labelled(train, labels), BANK)
     queries = _labelled(held, labels)
 
@@ -55,6 +55,13 @@ def watch(store: Store, train: np.ndarray, held: np.ndarray, labelling: Labellin
         return row
 
     return observe
+
+
+def look_at(held: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """At most HELD_OUT records: those with a label first, for where labels are few an even spread has next to none."""
+    known = _spread(_labelled(held, labels), HELD_OUT)
+    others = np.setdiff1d(held, known)
+    return np.union1d(known, _spread(others, HELD_OUT - len(known)))
 
 
 def _labelled(indices: np.ndarray, labels: np.ndarray | None) -> np.ndarray:

@@ -259,7 +259,8 @@ class Gallery:
 class Finding:
     """The result of one check: a stable `code`, what was found in how many `count` units, and what to do about it.
 
-    `samples` are a few of the records that it is about.
+    `names` are those of the first records it is about, `samples` a few of them to look at; names are withheld where
+    samples are.
     """
 
     code: str
@@ -269,6 +270,14 @@ class Finding:
     unit: str = "records"
     remedy: str = ""
     samples: tuple[Sample, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def told(self, samples: bool) -> str:
+        """The message, with the names where they may be shown."""
+        if not (samples and self.names):
+            return self.message
+        more = "" if self.count is None or self.count <= len(self.names) else ", ..."
+        return f"{self.message} ({', '.join(self.names)}{more})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,17 @@ from selftaught.data.findings import Finding as DataFinding
 from selftaught.data.store import Store
 from selftaught.reports.blocks import Cell, Finding, Sample
 
+NAMED = (
+    *("set-aside", "split-leak", "duplicates", "recordings-cut"),
+    *("blank", "depth-reduced", "first-frame"),
+    *("text-truncated", "text-longer-than-a-row", "text-broken", "text-controls"),
+    *("silent", "clipped", "truncated", "beyond-full-scale", "channels-cancel"),
+    *("values-infinite", "all-missing", "channel-missing"),
+    *("time-missing", "time-unsorted", "time-duplicated", "time-gaps"),
+    *("infinite-cell", "not-a-number", "not-a-count", "not-a-flag", "not-a-time"),
+)
+SHOWN = 3
+"""Findings on single records, and how many of these they name: not those that most records of a set share."""
 ALARMS = ("set-aside", "one-class", "class-of-one", "split-leak")
 AUDITED = 2_000
 CHUNK = 64
@@ -33,6 +44,7 @@ def shown_findings(
             message=finding.message,
             count=finding.count,
             samples=(samples or {}).get(finding.code, ()),
+            names=finding.ids[:SHOWN] if finding.code in NAMED else (),
         )
         for finding in ordered
     )

@@ -315,6 +315,8 @@ def findings_view(findings: Findings, samples: bool, room: int = SAMPLE_BYTES) -
     items = [
         {
             **{field.name: getattr(item, field.name) for field in fields(Finding)},
+            "message": item.told(samples),
+            "names": (),
             "samples": [sample_view(next(following)) for _ in (item.samples if samples else ())],
         }
         for item in findings.items

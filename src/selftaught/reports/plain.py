@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from selftaught.core.errors import UsageError
-from selftaught.reports.blocks import NotApplicable, Sample
+from selftaught.reports.blocks import Finding, NotApplicable, Sample
 from selftaught.reports.samples import plain_sample
 
 
@@ -42,6 +42,8 @@ def to_plain(value: Any, samples: bool = True) -> Any:
             content = plain_sample(value) if samples else None
             known = {"kind": value.kind, "caption": value.caption if samples else None}
             return known if content is None else {**known, "content": content}
+        case Finding() if value.names and not samples:
+            return to_plain(dataclasses.replace(value, names=()), samples)
         case NotApplicable():
             return {"not_applicable": True, "reason": value.reason}
         case Mapping():

@@ -302,11 +302,11 @@ def _line(text: str, width: int) -> str:
     return f"{shown.rstrip()} …"
 
 
-def _finding_lines(findings: Findings, width: int, colour: bool, samples: bool = True) -> list[str]:
+def _finding_lines(findings: Findings, width: int, colour: bool, samples: bool) -> list[str]:
     lines = []
     for item in findings.items:
         count = "" if item.count is None else f" ({item.count:,} {item.unit})"
-        body = wrap(f"{item.code}  {item.message}{count}", width, "    ")
+        body = wrap(f"{item.code}  {item.told(samples)}{count}", width, "    ")
         body[0] = f"[{SEVERITIES[item.severity]}] {body[0].lstrip()}"
         code = {"error": "31", "warning": "33"}.get(item.severity, "0")
         lines += [paint(body[0], code, colour), *body[1:]]

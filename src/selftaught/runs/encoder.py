@@ -41,8 +41,12 @@ class Pretrained:
     def encode(self, batch: Batch) -> Encoded:
         """Tokens and pooled vectors, in evaluation mode, on the encoder's device."""
         self.encoder.eval()
-        device = next((each.device for each in self.encoder.parameters()), torch.device("cpu"))
-        return self.encoder.encode(batch.to(device))
+        return self.encoder.encode(batch.to(self.device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder's weights lie: on the GPU where there is one."""
+        return next((each.device for each in self.encoder.parameters()), torch.device("cpu"))
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes model.safetensors, fitted.safetensors and config.json into `folder`."""
@@ -71,7 +75,7 @@ def save_pretrained(pretrained: Pretrained, folder: Path) -> None:
 
 
 def load_pretrained(folder: Path) -> Pretrained:
-    """The encoder in a folder, or in the `encoder/` of a run folder."""
+    """The encoder in a folder, or in the `encoder/` of a run folder; on the GPU where there is one."""
     if (folder / "encoder" / "config.json").exists():
         folder = folder / "encoder"
     if not (folder / "config.json").exists():
@@ -84,6 +88,7 @@ def load_pretrained(folder: Path) -> Pretrained:
     encoder_config = from_dict(AnyEncoder, config["encoder"], "encoder")
     encoder = encoder_config.build(modality, fitted)
     load_state(encoder, folder / "model.safetensors")
+    encoder.to("cuda" if torch.cuda.is_available() else "cpu")
     return Pretrained(encoder=encoder.eval(), config=encoder_config, modality=modality, fitted=fitted)
 
 

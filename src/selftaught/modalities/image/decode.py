@@ -94,7 +94,9 @@ def square(picture: Picture, canvas: int, channels: int, depth: Depth, backgroun
     values, changed = _match_depth(values, depth)
     if values.shape[1:] != (canvas, canvas):
         values = _resize(values, canvas)
-    return Picture(values=np.ascontiguousarray(values), side=picture.side, findings=picture.findings + found + changed)
+    blank = ("blank",) if values.min() == values.max() else ()
+    findings = picture.findings + found + changed + blank
+    return Picture(values=np.ascontiguousarray(values), side=picture.side, findings=findings)
 
 
 def count_colours(values: np.ndarray, encoded: bool) -> int:
