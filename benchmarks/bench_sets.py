@@ -23,7 +23,6 @@ import ledger
 os.environ.update(ledger.environment())
 
 BUNDLED = ledger.ROOT / "src" / "selftaught" / "bundled" / "digits" / "mnist.parquet"
-DIGITS = ("modality.augmentation.mirror=0.0", "modality.augmentation.rotation=15.0")
 COLUMNS = ("set", "contestant", "budget", "labels", "seeds", "draws", "accuracy", "low", "high", "balanced")
 COLUMNS += ("lead", "lead_low", "lead_high", "labels_saved", "labels_saved_low", "labels_saved_high")
 COLUMNS += ("answer", "verdict", "health", "minutes", "recipe")
@@ -31,13 +30,14 @@ COLUMNS += ("answer", "verdict", "health", "minutes", "recipe")
 
 @dataclass(frozen=True)
 class Task:
-    """One set: where it lies, how its labels and parts are named, and other data to measure on as well."""
+    """One set: where it lies, how its labels and parts are named, other data to measure on as well, and whether
+    it holds digits, which lean and have no mirror image."""
 
     data: Path
     labels: str
     split: str | None = None
     also: Path | None = None
-    changes: tuple[str, ...] = ()
+    digits: bool = False
 
 
 def find_task(name: str, work: Path) -> Task:
@@ -46,10 +46,10 @@ def find_task(name: str, work: Path) -> Task:
         parts = {"train": ("train", 0, 1000), "test": ("test", 0, 10_000)}
         return Task(ledger.lay_out_cifar(work / "cifar-train-0-1000-test", parts), "folder", split="folder")
     if name == "demo":
-        return Task(BUNDLED, "label", changes=DIGITS)
+        return Task(BUNDLED, "label", digits=True)
     if name == "digits_shift":
         other = ledger.data_file("digits_shift/optdigits.parquet")
-        return Task(ledger.data_file("digits_shift/mnist.parquet"), "label", also=other, changes=DIGITS)
+        return Task(ledger.data_file("digits_shift/mnist.parquet"), "label", also=other, digits=True)
     return Task(ledger.data_file(f"{name}/{name}.zip"), "folder")
 
 
@@ -57,12 +57,14 @@ def pretrain_seeds(name: str, task: Task, work: Path, seeds: int, minutes: float
     """The run folders of a set, trained where they are not complete."""
     from dataclasses import replace
 
+    from selftaught.api import DEMO
     from selftaught.cli import build_recipe
     from selftaught.pretrain import pretrain
     from selftaught.runs.folder import RunFolder
 
-    named = {"modality": "image"} if task.changes else {}
-    recipe = build_recipe({"recipe_file": None, "changes": [*task.changes, *changes], **named})
+    recipe = build_recipe({"recipe_file": None, "changes": changes})
+    if task.digits:
+        recipe = replace(recipe, modality=DEMO.modality)
     if recipe.epochs is None and recipe.steps is None:
         recipe = replace(recipe, minutes=minutes)
     runs = []

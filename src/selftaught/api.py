@@ -38,7 +38,7 @@ from selftaught.reports.blocks import Facts, Section, Table, Verdict
 from selftaught.reports.report import Report
 from selftaught.runs.encoder import Pretrained, load_pretrained
 
-DEMO_MINUTES = 1.5
+DEMO_MINUTES = 1.25
 DEMO = Recipe(minutes=DEMO_MINUTES, modality=Image(augmentation=Augmentation(mirror=0.0, rotation=15.0)))
 """A digit in a mirror is another sign; a leaning one is not. Set, time and this were chosen on a validation part."""
 

@@ -116,7 +116,7 @@ def finish(session: Session, started: Started | None) -> Trained:
     """Keeps the chosen weights, writes the encoder and returns what was trained."""
     job = session.job
     health = session.judged() if session.verdict is None else session.verdict
-    kept = session.keep_best()
+    kept = session.keep_best(health)
     pretrained = session.pretrained()
     if session.fabric.global_rank == 0:
         save_pretrained(pretrained, job.folder.encoder)

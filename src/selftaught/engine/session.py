@@ -224,17 +224,17 @@ class Session:
         if verdict.stops and len(rows) > 1:
             self.verdict = verdict
 
-    def keep_best(self) -> int:
+    def keep_best(self, health: Health) -> int:
         """Puts the best weights seen into the encoder: where a validation probe says that they beat the last by more
         than a standard error, or, without labels, where the last gives (nearly) the same to all records. The first
         process decides for all: it alone knows that what it wrote is there. Returns the step that is kept."""
-        step = self.fabric.broadcast(self._better_step() if self.fabric.global_rank == 0 else None)
+        step = self.fabric.broadcast(self._better_step(health) if self.fabric.global_rank == 0 else None)
         if step is None:
             return self.position
         self.average = load_file(self.job.folder.best)
         return int(step)
 
-    def _better_step(self) -> int | None:
+    def _better_step(self, health: Health) -> int | None:
         rows = [row for row in read_rows(self.job.folder.health) if row["step"] and math.isfinite(worth_of(row))]
         if not rows or not self.job.folder.best.exists():
             return None
@@ -242,7 +242,7 @@ class Session:
         if "score" in last:
             stays = last["score"] + last.get("score_error", 0.0) >= best["score"]
         else:
-            stays = self.judged().state not in ("partial collapse", "collapse", "diverging")
+            stays = health.state not in ("partial collapse", "collapse", "diverging")
         return None if stays else int(best["step"])
 
     def pretrained(self, averaged: bool = True) -> Pretrained:

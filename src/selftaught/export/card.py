@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from selftaught.pretexts import Supervised
+from selftaught.recipe import read_recipe
 from selftaught.runs.encoder import Pretrained
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder
@@ -13,12 +15,12 @@ encoder = load("this_folder")
 vectors = encoder.embed("new_pictures/")
 ```"""
 ONNX_USE = "Input to encoder.onnx: float32 pictures (batch, channels, size, size), raw values (0..255 for 8 bits)."
-SUPERVISED, LABELLED, UNLABELLED = 'type = "Supervised"', ", with labels", ", without labels"
 
 
 def model_card(folder: RunFolder, pretrained: Pretrained, target: str) -> str:
     """Markdown for people; only what was measured is claimed."""
-    recipe = folder.recipe.read_text(encoding="utf-8")
+    recipe = read_recipe(folder.recipe)
+    labels = "with" if isinstance(recipe.pretext, Supervised) else "without"
     data = read_json(folder.data)
     manifest = read_json(folder.manifest)
     parameters = sum(parameter.numel() for parameter in pretrained.encoder.parameters())
@@ -28,8 +30,7 @@ def model_card(folder: RunFolder, pretrained: Pretrained, target: str) -> str:
         f"- Architecture: {type(pretrained.config).__name__}, {parameters:,} parameters, vectors of "
         f"{pretrained.encoder.dim} values",
         f"- Reads: {pretrained.modality.name}, {pretrained.modality.shape}",
-        f"- Trained on: {data['kind']} ({data['records']:,} records, fingerprint {data['source']})"
-        f"{LABELLED if SUPERVISED in recipe else UNLABELLED}",
+        f"- Trained on: {data['kind']} ({data['records']:,} records, fingerprint {data['source']}), {labels} labels",
         f"- Health of the training: {manifest['health']}",
         f"- Recipe: {manifest['recipe']}, below",
         "",
@@ -43,7 +44,7 @@ def model_card(folder: RunFolder, pretrained: Pretrained, target: str) -> str:
         "",
         "## Recipe",
         "",
-        f"```toml\n{recipe.strip()}\n```",
+        f"```toml\n{recipe.to_toml().strip()}\n```",
         "",
     ]
     return "\n".join(lines)
