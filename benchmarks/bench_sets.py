@@ -1,56 +1,28 @@
-"""Four sets, three seeds each, one evaluation over the three runs: what pretraining gained beside every control.
+"""Sets of every kind of data, three seeds each, one evaluation over the three runs: what pretraining gained.
 
     SELFTAUGHT_DATA=... .venv/bin/python benchmarks/bench_sets.py --sets trashnet,magnetic_tile
 
 Library defaults, but digits lean and are not mirrored, as in `selftaught demo`. One row per set, contestant and budget;
 a set that is complete is not measured again, and an interrupted run goes on where it stopped. Runs and report pages
-stay in `--work`, outside the repository. cifar10: the first 1,000 train files of each class and all 5,000 test files as
-given. digits_shift: pretrained and measured on mnist; "digits_shift, optdigits" measures the same encoders on the other
-file, with its labels. demo: what `selftaught demo` does; its test part was read once, with `--sets demo --seeds 5
---results benchmarks/results/demo.csv`.
+stay in `--work`, outside the repository. benchmarks/sets.py says what each set is. demo: what `selftaught demo` does;
+its test part was read once, with `--sets demo --seeds 5 --results benchmarks/results/demo.csv`.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ledger
+from sets import Task, find_task
 
 os.environ.update(ledger.environment())
 
-BUNDLED = ledger.ROOT / "src" / "selftaught" / "bundled" / "digits" / "mnist.parquet"
 COLUMNS = ("set", "contestant", "budget", "labels", "seeds", "draws", "accuracy", "low", "high", "balanced")
 COLUMNS += ("lead", "lead_low", "lead_high", "labels_saved", "labels_saved_low", "labels_saved_high")
 COLUMNS += ("answer", "verdict", "health", "minutes", "recipe")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One set: where it lies, how its labels and parts are named, other data to measure on as well, and whether
-    it holds digits, which lean and have no mirror image."""
-
-    data: Path
-    labels: str
-    split: str | None = None
-    also: Path | None = None
-    digits: bool = False
-
-
-def find_task(name: str, work: Path) -> Task:
-    """The set of this name."""
-    if name == "cifar10":
-        parts = {"train": ("train", 0, 1000), "test": ("test", 0, 10_000)}
-        return Task(ledger.lay_out_cifar(work / "cifar-train-0-1000-test", parts), "folder", split="folder")
-    if name == "demo":
-        return Task(BUNDLED, "label", digits=True)
-    if name == "digits_shift":
-        other = ledger.data_file("digits_shift/optdigits.parquet")
-        return Task(ledger.data_file("digits_shift/mnist.parquet"), "label", also=other, digits=True)
-    return Task(ledger.data_file(f"{name}/{name}.zip"), "folder")
 
 
 def pretrain_seeds(name: str, task: Task, work: Path, seeds: int, minutes: float, changes: list[str]) -> list[Path]:
@@ -77,6 +49,7 @@ def pretrain_seeds(name: str, task: Task, work: Path, seeds: int, minutes: float
                 out=out,
                 recipe=replace(recipe, seed=seed),
                 labels=task.labels,
+                group=task.group,
                 split=task.split,
                 stores=work / "stores",
                 quiet=True,

@@ -34,7 +34,7 @@ COLUMNS = ("task", "metric", "system", "repeat", "value", "unit", "ratio")
 FACTS = ("hardware", "torch", "versions", "date", "commit")
 OURS = "selftaught"
 LOWER = frozenset({"s", "MiB"})
-HIGHER = frozenset({"img/s", "samples/s"})
+HIGHER = frozenset({"img/s", "samples/s", "tokens/s"})
 """Units of which less is better, and of which more is; a ratio of any others says nothing."""
 
 

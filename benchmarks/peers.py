@@ -6,11 +6,13 @@ Written against the peers' public interfaces; settings are those of their own ex
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import ledger
 
@@ -183,7 +185,76 @@ def time_mae(
     ledger.answer([{"metric": "training step", "value": rate, "unit": "img/s"}], packages)
 
 
+def bert_small(size: int) -> object:
+    """The configuration of BERT-small for a vocabulary of `size` pieces and rows of 128."""
+    from transformers import BertConfig
+
+    return BertConfig(
+        vocab_size=size,
+        hidden_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        intermediate_size=2048,
+        max_position_embeddings=128,
+        pad_token_id=0,
+    )
+
+
+def masked_transformers(options: argparse.Namespace) -> None:
+    """transformers' Trainer on BertForMaskedLM with its collator; useful tokens of a step over its seconds."""
+    import transformers
+
+    torch.manual_seed(options.repeat)
+    folder = Path(options.data)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>", eos_token="<end>", mask_token="[MASK]"
+    )
+    texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    rows = [row[:128] for row in ids if row]
+    if options.packed:
+        flat = [piece for row in ids for piece in row]
+        rows = [flat[start : start + 128] for start in range(0, len(flat) - 128, 128)]
+    usual = statistics.fmean(map(len, rows))
+    stamps, useful = [], []
+
+    class Timed(transformers.TrainerCallback):
+        def on_step_end(self, *_: object, **__: object) -> None:
+            stamps.append(time.perf_counter())
+
+    collate = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
+
+    def counted(batch: list) -> dict:
+        useful.append(sum(len(each["input_ids"]) for each in batch))
+        return collate(batch)
+
+    with tempfile.TemporaryDirectory() as place:
+        settings = transformers.TrainingArguments(
+            place,
+            max_steps=options.steps + SKIP,
+            per_device_train_batch_size=round(4_096 / usual),
+            learning_rate=1e-4,
+            bf16=options.precision == "bf16",
+            use_cpu=True,
+            report_to=[],
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+        )
+        transformers.Trainer(
+            model=transformers.BertForMaskedLM(bert_small(len(tokenizer))),
+            args=settings,
+            data_collator=counted,
+            train_dataset=[{"input_ids": row} for row in rows],
+            callbacks=[Timed()],
+        ).train()
+    seconds = [after - before for before, after in zip(stamps[SKIP:-1], stamps[SKIP + 1 :], strict=True)]
+    rate = statistics.fmean(useful[: len(stamps)]) / statistics.median(seconds)
+    ledger.answer([{"metric": "views and step", "value": rate, "unit": "tokens/s"}], ("transformers", "accelerate"))
+
+
 SYSTEMS = {
+    "masked-transformers": masked_transformers,
     "simclr-lightly": simclr_lightly,
     "simclr-lightly-train": simclr_lightly_train,
     "mae-lightly": mae_lightly,
@@ -203,6 +274,7 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--stem", choices=("imagenet", "cifar"), default="imagenet")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--packed", action="store_true")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)

@@ -23,7 +23,7 @@ from selftaught.core.errors import DataError, RunError, UsageError
 from selftaught.embed.generation import continue_texts
 from selftaught.embed.stage import embed_array
 from selftaught.encoders import AnyEncoder
-from selftaught.encoders.choice import legal
+from selftaught.encoders.choice import legal, reads
 from selftaught.engine.prepare import DataOptions, prepare
 from selftaught.evaluate import evaluate
 from selftaught.evaluate.report import EvaluateReport
@@ -159,10 +159,9 @@ def report(
 
 @dataclass(frozen=True, kw_only=True)
 class Parts(Report):
-    """The legal combinations, computed. rows: pretext, then one cell per modality and encoder."""
+    """The legal combinations, computed. tables: one a modality; rows: pretext, then one cell per encoder."""
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    tables: tuple[Table, ...]
 
     @property
     def title(self) -> str:
@@ -171,27 +170,27 @@ class Parts(Report):
 
     def verdict(self) -> Verdict:
         """How many there are."""
-        cells = [cell for row in self.rows for cell in row[1:]]
+        cells = [cell for table in self.tables for row in table.rows for cell in row[1:]]
         return Verdict(headline=f"{cells.count('yes')} of {len(cells)} combinations are legal.")
 
     def sections(self) -> tuple[Section, ...]:
         """The matrix; a cell that is not yes says what is missing."""
-        return (
-            Section(title="Pretexts by modality and encoder", blocks=(Table(columns=self.columns, rows=self.rows),)),
-        )
+        note = "Each kind of data is shown with the encoders that read its layout; no other goes with it."
+        return (Section(title="Pretexts by modality and encoder", blocks=self.tables, note=note),)
 
 
 def list_parts() -> Parts:
     """Lists pretexts, modalities and encoders, and which of them go together."""
-    pairs = [
-        (modality, encoder) for modality in members(AnyModality).values() for encoder in members(AnyEncoder).values()
-    ]
-    rows = [
-        (pretext.__name__, *((f"needs {lacking}" if (lacking := legal(pretext, *pair)) else "yes") for pair in pairs))
-        for pretext in members(AnyPretext).values()
-    ]
-    names = [f"{modality.__name__} + {encoder.__name__}" for modality, encoder in pairs]
-    return Parts(columns=("pretext", *names), rows=tuple(rows))
+    tables = []
+    for modality in members(AnyModality).values():
+        fitting = [each for each in members(AnyEncoder).values() if reads(each, modality)]
+        rows = []
+        for pretext in members(AnyPretext).values():
+            lacking = [legal(pretext, modality, each) for each in fitting]
+            rows.append((pretext.__name__, *(f"needs {each}" if each else "yes" for each in lacking)))
+        columns = ("pretext", *(each.__name__ for each in fitting))
+        tables.append(Table(title=modality.__name__, columns=columns, rows=tuple(rows)))
+    return Parts(tables=tuple(tables))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,7 +136,7 @@ def recipe_options() -> list[click.Parameter]:
             ["--set", "changes"],
             multiple=True,
             metavar="KEY=VALUE",
-            help="change any field of the recipe, such as pretext.temperature=0.1 (values as in TOML)",
+            help="change any field of the recipe, such as optimiser.lr=0.002 (values as in TOML)",
         ),
     ]
     for each in fields(Recipe):

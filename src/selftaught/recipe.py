@@ -16,7 +16,7 @@ from selftaught.core.pretext import check_pair
 from selftaught.encoders import AnyEncoder, ConvNet, HuggingFace
 from selftaught.encoders.choice import default_encoder, readers
 from selftaught.modalities import AnyModality
-from selftaught.pretexts import AnyPretext, SimCLR, Supervised
+from selftaught.pretexts import AnyPretext, SimCLR, Supervised, TS2Vec
 
 Size = Literal["xs", "s", "m", "l"]
 
@@ -63,7 +63,7 @@ class Recipe:
 
     modality: AnyModality | None = option(None, "kind of data; recognised from the data when not given")
     encoder: AnyEncoder | None = option(None, "network; the modality's default at the given size when not given")
-    pretext: AnyPretext = option(SimCLR(), "self-supervised objective")
+    pretext: AnyPretext | None = option(None, "self-supervised objective; the usual one of the modality when not given")
     optimiser: Optimiser = option(Optimiser(kind="muon"), "how weights move")
     size: Size = option("s", "size dial of the default encoder")
     minutes: float | None = option(None, "budget in minutes of training")
@@ -89,14 +89,21 @@ class Recipe:
             raise UsageError(f"batch must be 2 or more; got {self.batch}.")
         if self.accumulate < 1 or (self.batch or self.accumulate) % self.accumulate:
             raise UsageError(f"accumulate must divide the batch; {self.accumulate} does not divide {self.batch}.")
-        if self.accumulate > 1 and self.pretext.couples_records:
+        pretext = self.pretext or SimCLR()
+        if self.accumulate > 1 and pretext.couples_records:
             raise UsageError(
-                f"{type(self.pretext).__name__} compares the records of a batch, so accumulation would quietly train "
+                f"{type(pretext).__name__} compares the records of a batch, so accumulation would quietly train "
                 f"with fewer of them ({self.accumulate} chunks). Lower batch instead, or use a pretext that does not "
                 f"couple records (MAE)."
             )
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema is a decay from 0 to below 1; got {self.ema}.")
+
+    @property
+    def objective(self) -> AnyPretext:
+        """The pretext of a resolved recipe."""
+        assert self.pretext is not None  # `resolve` has chosen one
+        return self.pretext
 
     @property
     def hash(self) -> str:
@@ -134,22 +141,31 @@ def read_recipe(path: Path | str) -> Recipe:
 def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = False) -> Recipe:
     """The recipe with every None decided for a modality and a number of training records.
 
-    The batch becomes 256, or the largest power of two that a fourth of the records holds, 8 at least. loaded: training
-    starts from weights that exist; these, and networks of others, are trained with AdamW where Muon was not set up by
-    hand, for it gives every matrix a size of its own. Raises IllegalPair for an illegal choice.
+    The batch becomes 256 (TS2Vec: 32), or the largest power of two that a fourth of the records holds, 8 at least.
+    loaded: training starts from weights that exist; these, and networks of others, are trained with AdamW where Muon
+    was not set up by hand, for it gives every matrix a size of its own. Raises IllegalPair for an illegal choice.
     """
-    encoder = recipe.encoder or default_encoder(recipe.pretext, modality, recipe.size)
-    offers = modality.offers | (frozenset({"label"}) if isinstance(recipe.pretext, Supervised) else frozenset())
+    pretext = recipe.pretext or default_pretext(modality, recipe.encoder)
+    encoder = recipe.encoder or default_encoder(pretext, modality, recipe.size)
+    offers = modality.offers | (frozenset({"label"}) if isinstance(pretext, Supervised) else frozenset())
     names = (modality.name, type(encoder).__name__.lower())
-    check_pair(recipe.pretext, offers, encoder.can, names, readers(modality, encoder))
+    check_pair(pretext, offers, encoder.can, names, readers(modality, encoder))
     optimiser = recipe.optimiser
     if optimiser == Optimiser(kind="muon") and (loaded or isinstance(encoder, HuggingFace)):
         optimiser = Optimiser(kind="adamw", lr=1e-4 if loaded else 5e-4)
     minutes = recipe.minutes if (recipe.epochs or recipe.steps or recipe.minutes) else 5.0
     resolution = recipe.resolution if recipe.resolution is not None else default_resolution(encoder)
-    batch = recipe.batch or min(256, max(8, 2 ** int(math.log2(max(1, records / 4)))))
-    chosen = replace(recipe, modality=modality, encoder=encoder, optimiser=optimiser)
+    most = 32 if isinstance(pretext, TS2Vec) else 256  # its scores grow with the square of the steps
+    batch = recipe.batch or min(most, max(8, 2 ** int(math.log2(max(1, records / 4)))))
+    chosen = replace(recipe, modality=modality, encoder=encoder, pretext=pretext, optimiser=optimiser)
     return replace(chosen, resolution=resolution, batch=batch, minutes=minutes)
+
+
+def default_pretext(modality: AnyModality, encoder: AnyEncoder | None) -> AnyPretext:
+    """TS2Vec for sequences where the encoder gives tokens, else SimCLR (docs/why/log.md)."""
+    if modality.layout == "sequence" and (encoder is None or "tokens" in encoder.can):
+        return TS2Vec()
+    return SimCLR()
 
 
 def default_resolution(encoder: AnyEncoder) -> tuple[tuple[float, float], ...]:

@@ -138,27 +138,25 @@ def test_a_fitted_transformer_refuses_paths_and_keeps_its_run_where_asked(tmp_pa
 
 
 def test_the_matrix_of_parts_says_what_check_pair_says() -> None:
-    parts = list_parts()
     encoders, modalities = members(AnyEncoder), members(AnyModality)
-    assert {row[0].lower() for row in parts.rows} == set(members(AnyPretext))
-    assert len(parts.columns) == 1 + len(encoders) * len(modalities)
-    for name, *cells in parts.rows:
-        for column, cell in zip(parts.columns[1:], cells, strict=True):
-            modality, encoder = (part.lower() for part in column.split(" + "))
-            pretext = members(AnyPretext)[name.lower()]()
-            offers = modalities[modality].offers | {"label"}
-            if cell.startswith("needs layout "):
-                assert encoders[encoder].layout == cell.removeprefix("needs layout ") != modalities[modality].layout
-                continue
-            if cell == "yes":
-                check_pair(pretext, offers, encoders[encoder].can, (modality, encoder), encoders.values())
-                continue
-            assert cell.startswith("needs "), (name, column, cell)
-            with pytest.raises(IllegalPair, match=r"Use the encoder .*Transformer|No encoder makes up for"):
-                check_pair(pretext, offers, encoders[encoder].can, (modality, encoder), encoders.values())
-    found = [pair for _, *cells in parts.rows for pair in zip(parts.columns[1:], cells, strict=True)]
-    legal = {column for column, cell in found if cell == "yes"}
-    assert {f"{kind.__name__} + Transformer" for kind in modalities.values()} <= legal
+    tables = list_parts().tables
+    assert [table.title.lower() for table in tables] == list(modalities)
+    for table in tables:
+        modality = modalities[table.title.lower()]
+        names = [str(column).lower() for column in table.columns[1:]]
+        assert set(names) == {name for name, each in encoders.items() if each.layout in ("any", modality.layout)}
+        assert [str(row[0]).lower() for row in table.rows] == list(members(AnyPretext))
+        for name, *cells in table.rows:
+            pretext = members(AnyPretext)[str(name).lower()]()
+            for encoder, cell in zip(names, cells, strict=True):
+                asked = pretext, modality.offers | {"label"}, encoders[encoder].can, (table.title, encoder)
+                if cell == "yes":
+                    check_pair(*asked, encoders.values())
+                    continue
+                assert str(cell).startswith("needs "), (name, encoder, cell)
+                with pytest.raises(IllegalPair, match=r"Use the encoder .*Transformer|No encoder makes up for"):
+                    check_pair(*asked, encoders.values())
+        assert {row[0] for row in table.rows if row[1 + names.index("transformer")] == "yes"} >= {"SimCLR", "MAE"}
 
 
 def test_doctor_names_versions_and_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,20 @@ def test_a_causal_vector_knows_the_past_and_nothing_else(name):
     np.testing.assert_allclose(before[3], embed_causal(model, early, steps[3:4], context=16)[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("depth", [1, 3, 6])
+def test_the_short_way_to_the_last_step_gives_what_the_whole_network_gives(depth):
+    series, fitted, _ = prepared()
+    config = Dilated(width=8, depth=depth, outputs=6)
+    network = config.build(series, fitted).eval()
+    rows = rows_of(SERIES, [np.random.default_rng(steps).normal(size=(steps, 2)) for steps in (4, 8, 24, 36)])
+    model = Pretrained(encoder=network, config=config, modality=series, fitted=fitted)
+    whole = [part[-1] for part in embed_steps(model, rows)]
+    view = model.batch(rows)
+    with torch.no_grad():
+        short = network.encode_last(view.x, torch.tensor([4, 8, 24, 36]))
+    np.testing.assert_allclose(short.numpy(), np.stack(whole), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_batches_change_nothing(name):
     model, values, steps = pretrained(name), stream(), np.arange(40)

@@ -148,6 +148,20 @@ def test_every_mark_of_the_size_dial_is_a_legal_trunk(size):
     assert config.width % config.heads == 0
 
 
+def test_gains_weigh_what_a_block_adds_and_without_one_nothing_is_added_to_the_network():
+    plain, weighed = (trunk(config=replace(SMALL, gain=gain)) for gain in (None, 0.5))
+    assert not any("gains" in name for name in plain.state_dict())
+    gains = [part for name, part in weighed.named_parameters() if "gains" in name]
+    assert [part.shape for part in gains] == [(16,)] * 4  # vectors, which Muon leaves alone
+    x, block = torch.randn(2, 3, 16), weighed.blocks[0]
+    middle = x + 0.5 * block.attn(block.norm1(x), None)
+    torch.testing.assert_close(block(x, None), middle + 0.5 * block.mlp(block.norm2(middle)))
+    with torch.no_grad():
+        for part in gains:
+            part.zero_()
+    assert torch.equal(block(x, None), x)
+
+
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(UsageError, match=r"3, must divide Transformer\.width, 16"):
         Transformer(width=16, heads=3)

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from tests.journeys.photos import Ready, pictures
+from tests.modalities.table.samples import table_rows
 
 import selftaught
-from selftaught.core.errors import RunError, UsageError
+from selftaught.core.errors import IllegalPair, RunError, UsageError
 from selftaught.encoders import AnyEncoder, ConvNet, ResNet, Transformer
 from selftaught.engine.prepare import DataOptions, fit_modality, prepare
 from selftaught.export.onnx import CHECKED_BATCHES, TRACED_BATCH, export_onnx
@@ -134,6 +136,24 @@ def test_the_card_of_a_measured_run_quotes_its_verdict(ready: Ready, tmp_path: P
     selftaught.export(run)
     assert found.decision is not None
     assert found.decision.headline in (tmp_path / "run" / "exports" / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_card_of_a_table_names_its_columns_and_onnx_of_it_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    frame = pandas.DataFrame(table_rows(60, np.random.default_rng(0))[0])
+    selftaught.pretrain(frame, out=tmp_path / "run", recipe=selftaught.Recipe(steps=2, size="xs"), quiet=True)
+    with pytest.raises(IllegalPair, match="this encoder reads table"):
+        selftaught.export(tmp_path / "run", to="onnx")
+    assert not list((tmp_path / "run" / "exports").glob("*"))
+    selftaught.export(tmp_path / "run")
+    card = (tmp_path / "run" / "exports" / "README.md").read_text()
+    loaded = selftaught.load(tmp_path / "run" / "exports")
+    assert f"- Reads: table: {loaded.pretrained.modality.sentence}" in card
+    assert f"by name: {', '.join(loaded.pretrained.modality.inputs)}" in card
+    assert "pictures" not in card
+    assert loaded.embed(frame).shape == (60, loaded.pretrained.encoder.dim)
 
 
 def test_an_unknown_target_is_refused(ready: Ready) -> None:

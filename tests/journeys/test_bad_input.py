@@ -124,14 +124,14 @@ def test_a_batch_larger_than_the_data_is_refused_with_one_that_fits(photos: Path
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--pretext", "simclrr"], ["simclrr", "mae, simclr", "Did you mean 'simclr'?"]),
+        (["--pretext", "simclrr"], ["simclrr", "nextwindow, simclr", "Did you mean 'simclr'?"]),
         (["--pretext", "VICREGS"], ["Did you mean 'vicreg'?"]),
         (["--encoder", "resnett"], ["Did you mean 'resnet'?"]),
         (["--stepz", "4"], ["--stepz", "--steps"]),
         (["--size", "xxl"], ["xxl", "xs"]),
         (["--set", "bach=8"], ["bach", "Did you mean 'batch'?"]),
-        (["--set", "pretext.temperatur=0.1"], ["temperatur", "Did you mean 'temperature'?"]),
-        (["--set", "pretext.temperature=hot"], ["temperature must be float", "'hot'"]),
+        (["--pretext", "simclr", "--set", "pretext.temperatur=0.1"], ["temperatur", "Did you mean 'temperature'?"]),
+        (["--pretext", "simclr", "--set", "pretext.temperature=hot"], ["temperature must be float", "'hot'"]),
         (["--set", "seed=1.5"], ["seed must be int"]),
         (["--set", "batch"], ["KEY=VALUE"]),
         (["--set", "encoder.widths=[8]"], ["chosen from the data", "--encoder", "convnet"]),

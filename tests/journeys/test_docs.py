@@ -7,13 +7,18 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.journeys.photos import call, write_labels, write_photos
+from tests.modalities.audio.makers import write_sounds
+from tests.modalities.text.samples import text_documents
+
+from selftaught.modalities.text.pieces import learn_pieces
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("tutorial.md", "how-to/evaluate.md", "how-to/hand-over.md", "how-to/images.md", "how-to/own-encoder.md",
-         "how-to/resume.md")  # fmt: skip
+PAGES = ("tutorial.md", "how-to/audio.md", "how-to/evaluate.md", "how-to/hand-over.md",
+         "how-to/images.md", "how-to/own-encoder.md", "how-to/resume.md", "how-to/text.md")  # fmt: skip
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BUDGET = re.compile(r" --(minutes|epochs) \d+")
 TINY = " --steps 4 --batch 16 --precision fp32 --quiet"
@@ -47,8 +52,42 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     parts = [f"{name},{('train', 'test', 'train', 'validation')[index % 4]}\n" for index, name in enumerate(labels)]
     (tmp_path / "split.csv").write_text("id,split\n" + "".join(parts))
     (tmp_path / "table.csv").write_text("path,patient\n" + "".join(rows))
+    zip_sounds(tmp_path)
+    write_texts(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def zip_sounds(root: Path) -> None:
+    """recordings.zip of three words by ten speakers, and their metadata.csv in it."""
+    names = [path.name for path in sorted(write_sounds(root / "recordings", 120).iterdir())]
+    rows = [f"{name},{'abc'[index % 3]},{index // 3 % 10}\n" for index, name in enumerate(names)]
+    with zipfile.ZipFile(root / "recordings.zip", "w") as archive:
+        for name in names:
+            archive.write(root / "recordings" / name, name)
+        archive.writestr("metadata.csv", "file,word,speaker\n" + "".join(rows))
+
+
+def write_texts(root: Path) -> None:
+    """messages.csv of 240 short texts of three intents, articles/, book.txt, and my-bert/ as transformers writes it."""
+    texts, intents = text_documents(240, np.random.default_rng(0))
+    rows = [f'"{text}",{"abc"[intent]}\n' for text, intent in zip(texts, intents, strict=True)]
+    (root / "messages.csv").write_text("text,intent\n" + "".join(rows))
+    (root / "articles").mkdir()
+    for index in range(80):
+        (root / "articles" / f"{index:02d}.txt").write_text(" ".join(map(str, texts[index : index + 40])))
+    (root / "book.txt").write_text("\n".join(map(str, texts * 40)))
+    write_bert(root / "my-bert", [str(text) for text in texts])
+
+
+def write_bert(folder: Path, texts: list[str]) -> None:
+    """A tiny BERT with pieces of its own."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(
+        vocab_size=300, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    transformers.BertModel(config).save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(learn_pieces(texts, 300, lowercase=False), encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -83,7 +83,7 @@ def test_records_that_cannot_be_read_do_not_decide():
 
 def test_two_kinds_that_fit_alike_are_refused(monkeypatch):
     monkeypatch.setattr(Text, "recognises", classmethod(lambda cls, ids, values: True))
-    with pytest.raises(DataError, match="look like image and text alike.*--modality"):
+    with pytest.raises(DataError, match=r"look like image and text alike.*--modality"):
         choose_kind(records([png(0)]))
 
 
@@ -118,7 +118,7 @@ def write(folder: Path, kind: str) -> Path:
     [
         ("audio", 24, "Read as audio from zip archive of 24 sounds: speech or sound, 8,000 Hz"),
         ("text", 24, "Read as text from csv table of 24 rows with text in column 'text': text, rows of"),
-        ("series", 24, "Read as series from folder of 1 recordings: series of 1 channels"),
+        ("series", 24, "Read as series from file Two_TRAIN.ts: series of 1 channel"),
         ("table", 60, "Read as table from csv table of 60 rows: rows of 8 columns"),
     ],
 )

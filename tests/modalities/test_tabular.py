@@ -16,7 +16,7 @@ import pytest
 from selftaught.core.errors import DataError
 from selftaught.data.source import open_source
 from selftaught.modalities import Audio, Image, Series, Table, Text
-from selftaught.modalities.tabular import arrange
+from selftaught.modalities.tabular import arrange, join_parts
 
 ASKS = [
     "How do I locate my card?", "My new card has not arrived yet", "Can I top up by bank transfer?",
@@ -240,8 +240,49 @@ def test_an_arrow_file_is_a_table(tmp_path: Path):
         writer.write_table(table)
     assert [record.read()["job"] for record in opened(tmp_path / "a.arrow", Table).records] == ["cook", "clerk"]
     (tmp_path / "b.arrow").write_bytes(b"nonsense")
-    with pytest.raises(DataError, match="not a readable .arrow table"):
+    with pytest.raises(DataError, match=r"not a readable \.arrow table"):
         opened(tmp_path / "b.arrow", Table)
+
+
+def parts(folder: Path) -> Path:
+    """A folder as many sets come: tables named for their parts, and a page on them."""
+    path = people(folder)
+    lines = path.read_text().splitlines()
+    path.unlink()
+    for name, some in (("train", lines[1:31]), ("test", lines[31:])):
+        (folder / f"{name}.csv").write_text("\n".join([lines[0], *some]) + "\n")
+    (folder / "README.txt").write_text("People of a town. train.csv and test.csv have the same columns.")
+    return folder
+
+
+def test_tables_that_are_named_for_their_parts_are_one_source_with_these_parts(tmp_path: Path):
+    joined = join_parts(parts(tmp_path))
+    source = opened(joined, apart=("class",), labels="class")
+    assert source.kind == "test.csv and train.csv, a table of 40 rows"
+    assert list(source.records[0].read()) == ["age", "job", "hours"]
+    assert sorted(record.split for record in source.records) == ["test"] * 10 + ["train"] * 30
+    given = opened(joined, split=["train"] * 20 + ["test"] * 20)
+    assert [record.split for record in given.records] == ["train"] * 20 + ["test"] * 20
+
+
+def test_tables_of_other_names_or_columns_or_beside_other_files_are_not_joined(tmp_path: Path):
+    assert join_parts(tmp_path / "nothing") == tmp_path / "nothing"
+    assert join_parts(parts(tmp_path)) != tmp_path
+    for place, content in (("more.csv", "age\n1\n"), ("a.png", ""), ("validation.csv", "age,job\n1,cook\n")):
+        (tmp_path / place).write_text(content)
+        assert join_parts(tmp_path) == tmp_path
+        (tmp_path / place).unlink()
+    for number in range(2):
+        (tmp_path / f"{number}.txt").write_text("a letter")
+    assert join_parts(tmp_path) == tmp_path
+
+
+def test_a_list_of_texts_is_read_as_texts_and_one_of_paths_as_files(tmp_path: Path):
+    source = opened(ASKS)
+    assert [record.read() for record in source.records] == ASKS
+    assert source.kind == "list of 6 rows with text in column 'text'"
+    (tmp_path / "a.txt").write_text("A letter of a file.")
+    assert opened([str(tmp_path / "a.txt")]).records[0].read() == b"A letter of a file."
 
 
 def test_a_frame_with_numbers_for_names_is_read():

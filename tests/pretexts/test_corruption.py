@@ -8,7 +8,7 @@ from tests.modalities.table.makers import prepare
 
 from selftaught.core.batch import View
 from selftaught.core.errors import UsageError
-from selftaught.core.pretext import Clock, Representation, Spec, flatten_plan, gather_nothing
+from selftaught.core.pretext import Clock, Spec, flatten_plan, gather_nothing
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Categorical, Continuous, Mixed
 from selftaught.encoders import Transformer
@@ -25,9 +25,7 @@ def begun(pretext, config, count=64):
     torch.manual_seed(0)
     encoder = config.build(table, fitted)
     batch, rng = table.batch(rows, fitted), Rng(seed=1)
-    views = [
-        table.augment(batch, view, rng.fold(place)) for place, view in enumerate(flatten_plan(pretext.plan()))
-    ]
+    views = [table.augment(batch, view, rng.fold(place)) for place, view in enumerate(flatten_plan(pretext.plan()))]
     target = table.augment(batch, View(kind="clean", target=True), rng).target
     spec = Spec(
         records=count, dim=encoder.dim, axes=table.axes, outputs=target.outputs, steps=10, batch=count, classes=None

@@ -76,7 +76,7 @@ def test_the_masked_loss_equals_a_slow_loop_over_dropped_tokens(unit):
         for place, token in enumerate(shown["drop"][row].tolist()):
             if shown["dropped"][row, place]:
                 scores = shown["prediction"][row, place].double()
-                total += float(scores.logsumexp(0) - scores[view.x[row, token]])
+                total += (scores.logsumexp(0) - scores[view.x[row, token]]).item()
                 count += 1
     assert outcome.losses["tokens"].item() == pytest.approx(total / count, rel=1e-5)
     assert outcome.logs["chance"].item() == pytest.approx(math.log(view.target.size))
@@ -185,7 +185,7 @@ def test_the_next_token_loss_equals_a_slow_loop():
             here = int(view.segment[row, place])
             if here and here == int(view.segment[row, place - 1]):
                 scores = shown["prediction"][row, place - 1].double()
-                total += float(scores.logsumexp(0) - scores[view.x[row, place]])
+                total += (scores.logsumexp(0) - scores[view.x[row, place]]).item()
                 count += 1
     loss = pretext.losses(head, shown, [view], CLOCK, gather_nothing).losses["next"]
     assert loss.item() == pytest.approx(total / count, rel=1e-5)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -96,6 +97,23 @@ def test_features_that_are_all_constant_give_the_class_shares() -> None:
     fit = fit_logistic(np.ones((4, 3), np.float32), labels, (1.0,), 1e-7)
     shares = np.exp(class_scores(fit, np.ones((1, 3), np.float32))[0, 0])
     np.testing.assert_allclose(shares / shares.sum(), [0.75, 0.25], atol=1e-4)
+
+
+def test_a_decomposition_that_float32_cannot_do_is_done_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
+    expected = fit_logistic(features, labels, [0.1]).weights
+    decompose, refused = torch.linalg.eigh, []
+
+    def eigh(matrix: torch.Tensor) -> object:
+        if matrix.dtype == torch.float32 and matrix.shape[-1] == features.shape[1]:
+            refused.append(matrix)
+            raise torch.linalg.LinAlgError("did not converge")
+        return decompose(matrix)
+
+    monkeypatch.setattr(torch.linalg, "eigh", eigh)
+    np.testing.assert_allclose(fit_logistic(features, labels, [0.1]).weights, expected, atol=1e-4)
+    assert refused
 
 
 def test_a_large_offset_does_not_harm() -> None:

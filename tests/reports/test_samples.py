@@ -33,6 +33,10 @@ from selftaught.reports.sound import HEIGHT, SPECTROGRAM_BYTES, WIDTH, draw_spec
 from selftaught.reports.text import block_lines
 
 RATE = 8_000
+OVERLAP = """table => Math.max(...[...table.querySelectorAll("tbody tr")].map(row =>
+  row.querySelector("th .sample").getBoundingClientRect().right -
+  row.querySelector("td .sample").getBoundingClientRect().left))"""
+"""By how many pixels a query lies over its first neighbour."""
 
 
 def sound_of(values: np.ndarray, rate: int = RATE, channels: int = 1) -> bytes:
@@ -255,6 +259,7 @@ def test_every_kind_is_seen_in_a_browser_without_complaint_or_request(
         )
         assert length == pytest.approx(0.5, abs=0.01)
         assert visit.page.locator(".neighbours .spark path").count() >= 3
+        assert visit.page.locator(".neighbours").evaluate(OVERLAP) <= 0
         assert visit.page.evaluate(OVERFLOW) <= 0
         assert visit.complaints == []
         assert {url for url in visit.requests if not url.startswith("data:")} == {visit.address}

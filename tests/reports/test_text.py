@@ -64,6 +64,11 @@ def test_findings_give_code_count_and_remedy() -> None:
     found = Finding(code="D104", severity="error", message="Unreadable", count=1200, remedy="Re-export them.")
     lines = block_lines(Findings(items=(found,)), 80, False, True)
     assert lines == ["[x] D104 Unreadable (1,200 records)", "    -> Re-export them."]
+    assert [Finding(code="a", severity="info", message="", count=count).counted for count in (None, 1, 2)] == [
+        "",
+        "1 record",
+        "2 records",
+    ]
     assert block_lines(Findings(items=()), 80, False, True) == ["No findings."]
 
 

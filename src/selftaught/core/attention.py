@@ -69,21 +69,29 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x))."""
+    """Pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x)).
 
-    def __init__(self, dim: int, heads: int, ratio: float) -> None:
+    gain: where both sums begin, a learned factor a channel (Touvron 2021, eq. 4); None: no factor.
+    """
+
+    def __init__(self, dim: int, heads: int, ratio: float, gain: float | None = None) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
         self.attn = Attention(dim, heads)
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
         hidden = int(dim * ratio)
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        gains = [nn.Parameter(torch.full((dim,), gain)) for _ in range(2)] if gain is not None else []
+        self.gains = nn.ParameterList(gains)
 
     def forward(self, x: Float[Tensor, "b n d"], pattern: Pattern | Mix) -> Float[Tensor, "b n d"]:
         """The block's output."""
-        x = x + self.attn(self.norm1(x), pattern)
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
+        if not self.gains:
+            x = x + self.attn(self.norm1(x), pattern)
+            return x + self.mlp(self.norm2(x))
+        first, second = self.gains
+        x = x + first * self.attn(self.norm1(x), pattern)
+        return x + second * self.mlp(self.norm2(x))
 
 
 def initialise(module: nn.Module) -> None:

@@ -143,8 +143,9 @@ def leaves_archive(name: str) -> bool:
 
 def list_folder(root: Path, suffixes: Collection[str] | None = None) -> Listing:
     """The records of a folder, nested as deep as it likes; a path to one file is a folder of one."""
-    if root.is_file():
-        root, files = root.parent, {root.name: stamp(root.stat())}
+    given = root
+    if given.is_file():
+        root, files = given.parent, {given.name: stamp(given.stat())}
     else:
         files = walk(root)
     names, kind, findings = choose_files(str(root), files, suffixes)
@@ -152,7 +153,7 @@ def list_folder(root: Path, suffixes: Collection[str] | None = None) -> Listing:
         ids=[clean_id(name) for name in names],
         stamps=[files[name] for name in names],
         read=FolderReader(root, names),
-        kind=f"folder of {kind}",
+        kind=f"file {given.name}" if given != root else f"folder of {kind}",
         inside=partial(_read_inside, root),
         findings=findings,
     )
@@ -214,5 +215,5 @@ def choose_files(
     if not names:
         readable = " ".join(sorted(wanted if suffixes else set().union(*SUFFIXES.values())))
         raise DataError(f"{place!r} holds no file that can be read; found {seen}. Readable suffixes: {readable}.")
-    message = f"{len(rest):,} files are not {kind} and were left out; found {seen}."
+    message = f"Files that are no {kind} were left out: {len(rest):,}; found {seen}."
     return names, f"{len(names):,} {kind}", note("files-left-out", rest, message)

@@ -127,9 +127,11 @@ def _open_keyed(listing: Listing, given: str, role: Role) -> tuple[Table, str | 
         content = listing.inside(path) if listing.inside is not None and not is_remote(path) else None
         if content is not None and suffix_of(path) in TABLE_SUFFIXES:
             return read_table(content, suffix_of(path)), column
+    beside = [name for found in listing.findings for name in found.ids if suffix_of(name) in TABLE_SUFFIXES]
+    hint = f" Among the files is {beside[0]}; name its column as {beside[0]}:{given}." if beside else ""
     raise DataError(
         f"--{role} {given!r} is neither a file ({' '.join(sorted(TABLE_SUFFIXES))}) nor a column. The data has "
-        f"{', '.join(listing.table.names) if listing.table else 'no columns'}. Use `folder` if folders name them."
+        f"{', '.join(listing.table.names) if listing.table else 'no columns'}. Use `folder` if folders name them.{hint}"
     )
 
 

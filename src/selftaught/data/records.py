@@ -20,11 +20,14 @@ Label = str | float | None
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """Named columns of one length; a column is read when it is asked for."""
+    """Named columns of one length; a column is read when it is asked for. split: the column that says which part a row
+    is in, where the table itself does."""
 
     names: tuple[str, ...]
     rows: int
     column: Callable[[str], list[Any]]
+    kind: str = "data frame"
+    split: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,7 +17,7 @@ from selftaught.data.files import list_folder, list_zip
 from selftaught.data.findings import Finding
 from selftaught.data.labels import Given, find_groups, find_labels, find_splits
 from selftaught.data.location import exists, is_remote, open_binary, suffix_of
-from selftaught.data.records import Arrange, Listing, Records, digest_stamps, stamp_records
+from selftaught.data.records import Arrange, Listing, Records, Table, digest_stamps, stamp_records
 from selftaught.data.tables import FILES, TABLE_SUFFIXES, list_frame, list_table
 
 Suffixes = Collection[str] | None
@@ -51,12 +51,12 @@ def open_source(
 ) -> Source:
     """The records of `data`, read late.
 
-    data: path or url of a folder, zip, Parquet, Arrow, CSV, TSV, JSONL, NPY or NPZ file; array, tensor, list; frame of
-    pandas, polars or pyarrow. labels, group, split: `"folder"`, a column, a file keyed by id or path (`FILE:COLUMN` to
-    name the column), or one value per record. column: which column or array holds the records. id_column: which names
-    them. suffixes: which files of a folder or archive to take. task: what numeric labels are, where the guess is wrong.
-    arrange: makes records of the rows of a table without files; without it such a table is refused. NPZ files with
-    arrays of training and test keep that split where no other is given.
+    data: path or url of a folder, zip, Parquet, Arrow, CSV, TSV, JSONL, NPY or NPZ file; array, tensor, list of arrays
+    or texts; frame of pandas, polars or pyarrow. labels, group, split: `"folder"`, a column, a file keyed by id or path
+    (`FILE:COLUMN` to name the column), or one value per record. column: which column or array holds the records.
+    id_column: which names them. suffixes: which files of a folder or archive to take. task: what numeric labels are,
+    where the guess is wrong. arrange: makes records of the rows of a table without files; without it such a table is
+    refused. NPZ files with arrays of training and test keep that split where no other is given.
     Raises DataError where the data cannot be used, with the remedy.
     """
     listing = list_records(data, column, id_column, suffixes, arrange)
@@ -82,11 +82,13 @@ def list_records(
         return list_array(data, "array" if isinstance(data, np.ndarray) else "tensor")
     if is_array_list(data):
         return list_array(data, "list of arrays")
-    if type(data).__module__.split(".")[0] in ("pandas", "polars", "pyarrow"):
+    if isinstance(data, (list, tuple)) and data and all(isinstance(each, str) for each in data):
+        data = Table(names=("text",), rows=len(data), column={"text": list(data)}.__getitem__, kind="list")
+    if isinstance(data, Table) or type(data).__module__.split(".")[0] in ("pandas", "polars", "pyarrow"):
         return list_frame(data, column, id_column, arrange)
     raise UsageError(
-        "Data may be a path, a url, an array, a tensor, a list of arrays, or a frame of pandas, polars or pyarrow; got "
-        f"{type(data).__name__}."
+        "Data may be a path, a url, an array, a tensor, a list of arrays or texts, or a frame of pandas, polars or "
+        f"pyarrow; got {type(data).__name__}."
     )
 
 

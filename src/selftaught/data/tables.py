@@ -221,10 +221,10 @@ def list_frame(frame: Any, column: str | None, id_column: str | None, arrange: A
     held = (bytes, bytearray, np.ndarray, Mapping)
     encoded = [name for name in table.names if any(isinstance(cell, held) for cell in table.column(name)[:20])]
     if arrange is not None and len(encoded) > 1 and column is None:
-        return arrange(table, "data frame")
+        return arrange(table, table.kind)
     name = choose_column(table, encoded, BYTES_NAMES, column)
     if name not in encoded:
-        return _list_columns(table, ".", column, id_column, "data frame", arrange)
+        return _list_columns(table, ".", column, id_column, table.kind, arrange)
     cells = table.column(name)
     return Listing(
         ids=row_ids(table, id_column),
@@ -236,7 +236,9 @@ def list_frame(frame: Any, column: str | None, id_column: str | None, arrange: A
 
 
 def frame_table(frame: Any) -> Table:
-    """The columns of a pandas or polars frame, or of a pyarrow table."""
+    """The columns of a pandas or polars frame, or of a pyarrow table; a table of ours as it is."""
+    if isinstance(frame, Table):
+        return frame
     if isinstance(frame, pyarrow.Table):
         names = tuple(frame.column_names)
         return Table(names=names, rows=len(frame), column=lambda name: list(frame.column(name).to_pylist()))

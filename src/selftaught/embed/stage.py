@@ -18,7 +18,8 @@ from selftaught.data.store import Store
 from selftaught.engine.embedding import embed_chunks, embed_records, embed_tokens
 from selftaught.engine.prepare import DataOptions, prepare, tell
 from selftaught.probes.sliding import causal_chunks, is_ragged, ragged_chunks
-from selftaught.reports.blocks import Cell, Facts, Section, Verdict
+from selftaught.reports.blocks import Cell, Facts, Finding, Findings, Section, Verdict
+from selftaught.reports.findings import shown_findings
 from selftaught.reports.report import Report
 from selftaught.runs.encoder import Pretrained, load_pretrained
 from selftaught.runs.files import write_atomically, write_text
@@ -31,12 +32,13 @@ EVEN = 64
 @dataclass(frozen=True, kw_only=True)
 class EmbedReport(Report):
     """What was written. shape: of the array; the first dimension counts records. vectors: how many there are in all,
-    where records have different numbers of them; shape is then (records, width)."""
+    where records have different numbers of them; shape is then (records, width). findings: what was odd about them."""
 
     file: Path
     shape: tuple[int, ...]
     set_aside: int
     vectors: int | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def title(self) -> str:
@@ -48,7 +50,7 @@ class EmbedReport(Report):
         return Verdict(headline=f"{self.shape[0]} records are in {self.file}.", tone="good")
 
     def sections(self) -> tuple[Section, ...]:
-        """Shape and file."""
+        """Shape, file and findings."""
         rows: tuple[tuple[str, Cell, str], ...] = (
             ("file", str(self.file), ""),
             ("shape", " x ".join(map(str, self.shape)), ""),
@@ -56,7 +58,8 @@ class EmbedReport(Report):
         )
         if self.vectors is not None:
             rows = (*rows, ("vectors in all", self.vectors, ""))
-        return (Section(title="Vectors", blocks=(Facts(rows=rows),)),)
+        odd = (Findings(items=self.findings),) if self.findings else ()
+        return (Section(title="Vectors", blocks=(Facts(rows=rows), *odd)),)
 
 
 def embed(
@@ -87,17 +90,16 @@ def embed(
     options = DataOptions(column=column, id_column=id_column)
     place, say = Path(stores or out.parent / "stores"), None if quiet else tell
     prepared = prepare(data, pretrained.modality, place, options, quiet=quiet, say=say)
-    store = prepared.store
-    indices = np.arange(len(store))
+    store, found = prepared.store, shown_findings(prepared.findings)
+    indices, aside = np.arange(len(store)), int(store.facts["aside"])
     if causal is not None or (tokens and is_ragged(pretrained, store)):
         lists = ragged_chunks(pretrained, store) if causal is None else causal_chunks(pretrained, store, causal)
         count, width = _write_lists(out, lists, store)
-        aside = int(store.facts["aside"])
-        return EmbedReport(file=out, shape=(len(store), width), set_aside=aside, vectors=count)
+        return EmbedReport(file=out, shape=(len(store), width), set_aside=aside, vectors=count, findings=found)
     make = embed_tokens if tokens else embed_chunks
     chunks = make(pretrained, store, indices)
     shape = _write_npy(out, chunks, store) if out.suffix == ".npy" else _write_parquet(out, chunks, store)
-    return EmbedReport(file=out, shape=shape, set_aside=int(store.facts["aside"]))
+    return EmbedReport(file=out, shape=shape, set_aside=aside, findings=found)
 
 
 def embed_array(pretrained: Pretrained, store: Store) -> np.ndarray:

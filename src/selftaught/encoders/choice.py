@@ -27,10 +27,15 @@ def default_encoder(pretext: Pretext, modality: Modality, size: str) -> AnyEncod
     return replace(Transformer.of_size(size), causal="causal" in asked)
 
 
+def reads(encoder: type[EncoderConfig], modality: type[Modality]) -> bool:
+    """Whether a kind of encoder reads the layout of a kind of data."""
+    return encoder.layout in ("any", modality.layout)
+
+
 def readers(modality: Modality, encoder: EncoderConfig) -> list[type[EncoderConfig]]:
     """The kinds of encoders that read a modality's layout. Raises IllegalPair where this one does not."""
-    fitting = [each for each in get_args(AnyEncoder) if each.layout in ("any", modality.layout)]
-    if encoder.layout not in ("any", modality.layout):
+    fitting = [each for each in get_args(AnyEncoder) if reads(each, type(modality))]
+    if not reads(type(encoder), type(modality)):
         raise IllegalPair(
             f"The encoder {type(encoder).__name__.lower()} reads the layout {encoder.layout!r}, and modality "
             f"{modality.name} has {modality.layout!r}. Use the encoder "
@@ -41,6 +46,6 @@ def readers(modality: Modality, encoder: EncoderConfig) -> list[type[EncoderConf
 
 def legal(pretext: type[Pretext], modality: type[Modality], encoder: type[EncoderConfig]) -> str:
     """Nothing where the three classes go together, else what is missing, such as the layout that the encoder reads."""
-    if encoder.layout not in ("any", modality.layout):
+    if not reads(encoder, modality):
         return f"layout {encoder.layout}"
     return ", ".join(sorted(missing(pretext.needs, modality.offers | {"label"}, encoder.can)))

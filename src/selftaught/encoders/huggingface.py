@@ -158,8 +158,9 @@ class HuggingFaceEncoder(Encoder):
         self.can = config.can
         self.kind = config.kind
         self.model = model
-        self.settings: Any = model.config
-        self.dim = int(self.settings.hidden_size)
+        settings: Any = model.config
+        self.settings = settings
+        self.dim = int(settings.hidden_size)
 
     def encode(self, batch: Batch, layers: Sequence[int] = ()) -> Encoded:
         """All tokens through the model."""

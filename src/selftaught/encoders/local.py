@@ -63,9 +63,7 @@ class LocalMix:
         return torch.cat([around, values[:, :, : self.spare].repeat_interleave(chunks, 0)], 2)
 
 
-def local_mix(
-    segment: Int[Tensor, "b n"], spare: Int[Tensor, "b g"], window: int, *, causal: bool = False
-) -> LocalMix:
+def local_mix(segment: Int[Tensor, "b n"], spare: Int[Tensor, "b g"], window: int, *, causal: bool = False) -> LocalMix:
     """The attention of one forward, for all blocks. spare: the document number of each global token at the front.
 
     Neither neighbours nor global tokens of another document are seen. Global tokens see what comes later, so a causal

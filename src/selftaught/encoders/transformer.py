@@ -16,6 +16,7 @@ from selftaught.core.errors import UsageError
 from selftaught.core.modality import Fitted, Modality
 from selftaught.core.positions import PositionCode
 from selftaught.core.tokens import Tokens, pool_segments, tokens_of
+from selftaught.encoders.folding import find_folding
 from selftaught.encoders.local import document_numbers, first_tokens, local_mix
 
 SIZES = {"xs": (128, 4, 2), "s": (192, 8, 3), "m": (384, 12, 6), "l": (768, 12, 12)}
@@ -31,7 +32,9 @@ class Transformer(EncoderConfig):
     width: channels of a token. depth: blocks. heads: attention heads; must divide the width. ratio: hidden width of the
     MLP over the width. causal: no token sees a later one, when vectors are read too; for next-token pretexts. window:
     tokens that a token sees on either side, for long documents (Beltagy 2020); 0: all of its document. anchors: learned
-    global tokens a document that, under a window, see and are seen by all of it; a causal forward has none.
+    global tokens a document that, under a window, see and are seen by all of it; a causal forward has none. gain: where
+    the factors of a block's sums begin, one a channel (Touvron 2021); None: no factors. A small one starts from the mean
+    of what the tokens are, which is a strong beginning for words.
     """
 
     width: int = 192
@@ -41,6 +44,7 @@ class Transformer(EncoderConfig):
     causal: bool = False
     window: int = 0
     anchors: int = 2
+    gain: float | None = None
 
     can: ClassVar[frozenset[str]] = frozenset({"tokens", "drop", "causal", "layers", "local"})
     layout: ClassVar[Literal["any", "picture"]] = "any"
@@ -75,7 +79,9 @@ class TransformerEncoder(Encoder):
         self.window = config.window
         self.stem = stem
         self.position = PositionCode(config.width, axes)
-        self.blocks = nn.ModuleList(Block(config.width, config.heads, config.ratio) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, config.ratio, config.gain) for _ in range(config.depth)
+        )
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
         initialise(self.blocks)
         self.anchors: nn.Parameter | None = None
@@ -96,22 +102,30 @@ class TransformerEncoder(Encoder):
         A window holds for every way to attend; "local" takes USUAL_WINDOW where there is none.
         """
         x: Tensor = tokens.content + self.position(tokens.pos).to(tokens.content.dtype)
-        x, spare, pattern = self._look(x, tokens, attend)
+        window = self.window or (USUAL_WINDOW if attend == "local" else 0)
+        causal = self.causal or attend == "causal"
+        folding = None if window else find_folding(tokens)
+        spare = 0
+        pattern: Pattern | Mix
+        if window:
+            x, spare, pattern = self._look_around(x, tokens, window, causal)
+        elif folding is not None:
+            x, pattern = folding.fold(x), attention_pattern(folding.segment, dense=False, causal=causal)
+        else:
+            pattern = attention_pattern(tokens.segment, dense=tokens.dense, causal=causal)
         kept: list[Tensor] = []
         for index, block in enumerate(self.blocks):
             x = block(x, pattern)
             if index in layers:
                 kept.append(x[:, spare:])
         x = self.norm(x[:, spare:])
+        if folding is not None:
+            x, kept = folding.unfold(x), [folding.unfold(each) for each in kept]
         pooled = pool_segments(x, tokens.segment, tokens.dense)
         return Encoded(tokens=replace(tokens, content=x), pooled=pooled, layers=tuple(kept))
 
-    def _look(self, x: Tensor, tokens: Tokens, attend: Attend) -> tuple[Tensor, int, Pattern | Mix]:
-        """The content with global tokens before it, their number, and who looks at whom."""
-        causal = self.causal or attend == "causal"
-        window = self.window or (USUAL_WINDOW if attend == "local" else 0)
-        if not window:
-            return x, 0, attention_pattern(tokens.segment, dense=tokens.dense, causal=causal)
+    def _look_around(self, x: Tensor, tokens: Tokens, window: int, causal: bool) -> tuple[Tensor, int, Mix]:
+        """The content with global tokens before it, their number, and who looks at whom under a window."""
         each = 0 if causal or self.anchors is None else len(self.anchors)
         numbers = document_numbers(tokens.segment, each, tokens.dense)
         if self.anchors is not None and each:

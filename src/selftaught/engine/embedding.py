@@ -13,14 +13,26 @@ from selftaught.core.errors import UsageError
 from selftaught.data.store import Store
 from selftaught.runs.encoder import Pretrained
 
+STEPS = 1 << 18
+"""Time steps that the recordings of one forward may have together, padding included."""
+
 
 def embed_chunks(
     pretrained: Pretrained, store: Store, indices: Int[np.ndarray, " n"], batch: int = 256
 ) -> Iterator[Float[np.ndarray, "b d"]]:
     """Pooled vectors (float32) of the store's records, in chunks of `batch`."""
     for start in range(0, len(indices), batch):
-        rows = store.rows(indices[start : start + batch])
-        yield pretrained.encode(pretrained.batch(rows)).pooled.float().cpu().numpy()
+        chosen = indices[start : start + batch]
+        for part in np.array_split(chosen, _count_parts(pretrained, store, chosen)):
+            yield pretrained.encode(pretrained.batch(store.rows(part))).pooled.float().cpu().numpy()
+
+
+def _count_parts(pretrained: Pretrained, store: Store, chosen: np.ndarray) -> int:
+    """How many forwards a batch takes, for which all its recordings are as long as the longest."""
+    if "time" not in pretrained.modality.offers or not len(chosen):
+        return 1
+    longest = int(store.fields["values"].shapes[chosen, 0].max())
+    return min(len(chosen), -(-len(chosen) * longest // STEPS))
 
 
 def embed_tokens(

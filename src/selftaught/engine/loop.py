@@ -92,11 +92,11 @@ def run(session: Session, stop: threading.Event) -> None:
             size = size_at(recipe.stages, clock.progress)
             # Dropout and the like: stateless too, so that a resumed run draws what the first one drew.
             torch.manual_seed(rng.fold(session.position).fold(clock.rank).generator("layers").initial_seed())
-            views = make_views(rows, job.modality, job.fitted, recipe.pretext, rng, size, session.fabric.device)
+            views = make_views(rows, job.modality, job.fitted, recipe.objective, rng, size, session.fabric.device)
             set_rates(session.optimiser, rate_at(recipe.optimiser, clock.progress))
             outcome = session.forward_backward(views, clock, rng, gather)
             norm = session.move_weights()
-            recipe.pretext.after_step(session.step.encoder, session.step.head, outcome.state, clock)
+            recipe.objective.after_step(session.step.encoder, session.step.head, outcome.state, clock)
             session.position += 1
             session.log(outcome, norm, loader.waited)
             session.keep_to_budget()
@@ -137,13 +137,13 @@ def build_step(job: Job) -> tuple[Step, Started | None]:
     """Encoder, head and pretext with fresh weights, or with those that `job.start` puts in; and what it put in."""
     encoder = job.encoder or job.config.build(job.modality, job.fitted)
     started = None if job.start is None else job.start(encoder)
-    pretext = job.recipe.pretext
+    pretext = job.recipe.objective
     return Step(encoder, pretext.build(encoder, spec_of(job, encoder)), pretext), started
 
 
 def spec_of(job: Job, encoder: Encoder) -> Spec:
     """What the head may know; target sizes are read off one view."""
-    pretext, outputs = job.recipe.pretext, 0
+    pretext, outputs = job.recipe.objective, 0
     if "target" in pretext.needs:
         rows = job.store.rows(job.train[:2])
         cpu = torch.device("cpu")
@@ -168,7 +168,7 @@ def decide_plan(job: Job, step: Step, sampler: Sampler, fabric: Fabric) -> Plan:
 
     def views(size: float) -> list[Batch]:
         rng = Rng(seed=job.recipe.seed)
-        return make_views(rows, job.modality, job.fitted, job.recipe.pretext, rng, size, fabric.device)
+        return make_views(rows, job.modality, job.fitted, job.recipe.objective, rng, size, fabric.device)
 
     known = job.say is None  # where nobody asks for an estimate, a plan without choices needs no timing
     made = make_plan(step, job.recipe, views, sampler.steps_per_epoch, known) if fabric.global_rank == 0 else None

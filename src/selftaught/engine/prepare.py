@@ -19,7 +19,7 @@ from selftaught.data.labelling import Given, Labelling, align
 from selftaught.data.source import Source, open_source
 from selftaught.data.store import Store
 from selftaught.modalities import AnyModality, recognise
-from selftaught.modalities.tabular import arrange
+from selftaught.modalities.tabular import arrange, join_parts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,7 +87,7 @@ def prepare(
     roles = (options.labels, options.group, options.split)
     named = [str(each) for each in roles if isinstance(each, (str, Path))]
     source = open_source(
-        data,
+        join_parts(data),
         labels=options.labels,
         group=options.group,
         split=options.split,

@@ -137,7 +137,7 @@ class Session:
             self.step.train()
             return torch.from_numpy(np.asarray(self.job.train)), torch.from_numpy(vectors)
 
-        self.job.recipe.pretext.before_epoch(self.step.encoder, self.step.head, bank, clock, rng)
+        self.job.recipe.objective.before_epoch(self.step.encoder, self.step.head, bank, clock, rng)
 
     def forward_backward(self, views: Sequence[Batch], clock: Clock, rng: Rng, gather: Gather) -> Outcome:
         """Gradients of one batch, in `accumulate` chunks of records."""
@@ -198,7 +198,7 @@ class Session:
 
     def judged(self) -> Health:
         """The state of the run by all that was logged."""
-        pairs = len(flatten_plan(self.job.recipe.pretext.plan())) > 1
+        pairs = len(flatten_plan(self.job.recipe.objective.plan())) > 1
         return judge(self.losses, read_rows(self.job.folder.health), pairs=pairs)
 
     def look(self, clock: Clock) -> None:
@@ -274,7 +274,7 @@ class Session:
         return tqdm(
             total=self.steps,
             initial=self.position,
-            desc=type(self.job.recipe.pretext).__name__,
+            desc=type(self.job.recipe.objective).__name__,
             unit="step",
             disable=True if self.job.quiet or self.fabric.global_rank else None,
             dynamic_ncols=True,

@@ -41,7 +41,7 @@ def draw_map(subject: Subject, parts: Parts, vectors: np.ndarray, names: Sequenc
         names=tuple(names),
         samples=portraits(subject, records, names, parts.codes),
         title="Map of the test records",
-        caption=f"t-SNE of {len(chosen)} encoder vectors; near points are alike to the encoder.",
+        caption=f"t-SNE of {len(chosen):,} encoder vectors; near points are alike to the encoder.",
     )
 
 

@@ -243,7 +243,7 @@ def open_facts(subject: Subject, command: str) -> Facts:
     return Facts(
         runs=tuple(str(folder.path) for folder in subject.runs),
         encoder=type(recipe.encoder).__name__,
-        pretext=type(recipe.pretext).__name__,
+        pretext=type(recipe.objective).__name__,
         recipe=recipe.to_toml(),
         recipe_hash=recipe.hash,
         fingerprint=subject.prepared.source.fingerprint,

@@ -13,6 +13,7 @@ import numpy as np
 
 from selftaught.core.errors import DataError, GateError, UsageError
 from selftaught.data.labelling import Given
+from selftaught.engine.device import keep_memory
 from selftaught.engine.prepare import DataOptions
 from selftaught.evaluate.ahead import parse_horizons, score_forecasts
 from selftaught.evaluate.controls import (
@@ -70,6 +71,7 @@ def evaluate(
     """
     asked = {name: value for name, value in locals().items() if name not in ("runs", "quiet")}
     began = time.perf_counter()
+    keep_memory()
     sizes = parse_budgets(budgets, "--budgets")
     scratch = () if tuple(from_scratch) == ("none",) else parse_budgets(from_scratch, "--from-scratch")
     horizons = parse_horizons(forecast)

@@ -137,7 +137,7 @@ def _without(run: RunFolder, recipe: Recipe, known: Mapping[str, Any], role: str
     for option, value in {**known["options"], role: name}.items():
         if value:
             words += [f"--{option.replace('_', '-')}", str(value)]
-    words += ["--pretext", type(recipe.pretext).__name__.lower(), "--size", recipe.size]
+    words += ["--pretext", type(recipe.objective).__name__.lower(), "--size", recipe.size]
     for budget in ("minutes", "epochs", "steps"):
         if getattr(recipe, budget) is not None:
             words += [f"--{budget}", str(getattr(recipe, budget))]

@@ -42,7 +42,10 @@ class PlainNetwork(nn.Module):
 def plain_network(pretrained: Pretrained) -> PlainNetwork:
     """The network, on the encoder's device. Raises IllegalPair for what is no picture encoder."""
     if pretrained.modality.name != "image" or pretrained.modality.shape is None:
-        raise IllegalPair(f"Only pictures go in raw; this encoder reads {pretrained.modality.name}.")
+        raise IllegalPair(
+            f"Only pictures go in raw; this encoder reads {pretrained.modality.name}. Use `selftaught embed`, or the "
+            "folder that `export` writes by default."
+        )
     return PlainNetwork(pretrained, _template(pretrained)).to(pretrained.device)
 
 

@@ -56,7 +56,8 @@ def export(
 ) -> ExportReport:
     """Writes the encoder for other programs, reads it back and compares it.
 
-    Raises UsageError for an unknown target, MissingExtra where ONNX is not installed, GateError where it differs.
+    Raises UsageError for an unknown target, IllegalPair for ONNX of what reads no pictures, MissingExtra where ONNX is
+    not installed, GateError where what was written differs.
     """
     if to not in TARGETS:
         raise UsageError(f"--to {to} is unknown; there are {', '.join(TARGETS)}.")
@@ -64,10 +65,12 @@ def export(
     pretrained = load_pretrained(folder.path)
     place = Path(out) if out else folder.exports
     card = place / "README.md"
-    write_text(card, model_card(folder, pretrained, to))
     if to == "onnx":
         path = place / "encoder.onnx"
-        return ExportReport(files=(path, card), target=to, difference=export_onnx(pretrained, path))
+        difference = export_onnx(pretrained, path)
+        write_text(card, model_card(folder, pretrained, to))  # only now: it speaks of the file
+        return ExportReport(files=(path, card), target=to, difference=difference)
+    write_text(card, model_card(folder, pretrained, to))
     save_pretrained(pretrained, place)
     _check(pretrained, load_pretrained(place))
     files = tuple(place / name for name in ("config.json", "fitted.safetensors", "model.safetensors"))

@@ -84,7 +84,7 @@ def cut_source(source: Source, lengths: Sequence[float | None], most: float) -> 
     groups = [group or record_id for group, record_id in zip(known, old.ids, strict=True)]
     stamps = stamp_records(ids, [f"{source.stamps[whole]}:{most}" for whole in owner])
     long = [old.ids[whole] for whole, count in enumerate(counts) if count > 1]
-    message = f"{len(long):,} long recordings were cut, which makes {len(ids):,} records of {len(counts):,}."
+    message = f"Long recordings were cut: {len(long):,} of {len(counts):,}, which makes {len(ids):,} records in all."
     reader = PieceReader(old.reader, owner, bounds)
     labels, splits = _repeated(old.labels, owner), _repeated(old.splits, owner)
     return replace(

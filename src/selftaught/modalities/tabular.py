@@ -8,17 +8,22 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from selftaught.core.errors import DataError
+from selftaught.data.files import SUFFIXES, is_junk
 from selftaught.data.findings import name_some
+from selftaught.data.labels import SPLITS
+from selftaught.data.location import is_remote
 from selftaught.data.records import Listing, Table, stamp_value
-from selftaught.data.tables import CellReader, choose_column, row_ids
+from selftaught.data.tables import TABLE_SUFFIXES, CellReader, choose_column, read_table, row_ids
 from selftaught.modalities.series.choose import choose_time
 from selftaught.modalities.series.read import to_numbers, to_seconds
 
@@ -30,6 +35,8 @@ RECORDING_NAMES = (
 COUNTERS = frozenset({"index", "step"})
 """Names of times that the numbers of a table's rows have too."""
 
+PART = "split"
+"""The column that names the part of a row, where tables were joined."""
 HEAD = 200
 PROSE_WORDS = 3.0
 """Words that a text has on average, at least."""
@@ -66,7 +73,7 @@ def arrange(
     reads: what the modality that was asked for can read, None where the data decides. apart: columns that must stay out
     of the records: labels, groups and splits. Raises DataError where the table has nothing of what was asked for.
     """
-    names = tuple(name for name in table.names if name not in apart and name != id_column)
+    names = tuple(name for name in table.names if name not in (*apart, id_column, table.split))
     for each in (column, id_column):
         choose_column(table, (), (), each)  # which refuses what is not there
     look = Look(
@@ -81,12 +88,42 @@ def arrange(
     for way, build in ways.items():
         found = build(look) if reads is None or way in reads else None
         if found is not None:
-            return found
+            return replace(found, split=table.split)
     named = " or ".join(sorted(reads or ways))
+    if column is not None:
+        empty = all(_is_missing(cell) for cell in table.column(column))
+        why = "all its cells are empty" if empty else f"it names no files that exist, and cannot be read as {named}"
+        raise DataError(f"Column {column!r} of the {kind} holds no records: {why}. Name another one with --column.")
     raise DataError(
         f"No column of the {kind} names files that exist, and none can be read as {named}; it has "
         f"{', '.join(table.names)}. Name the column with --column, or the kind of data with --modality."
     )
+
+
+def join_parts(data: Any) -> Any:
+    """The tables of a folder that are named for their parts, such as train.csv and test.csv, as one; else `data`.
+
+    Their columns must be the same, and only a few texts (README.txt) may lie beside them.
+    """
+    if not isinstance(data, (str, Path)) or is_remote(data) or not Path(data).is_dir():
+        return data
+    files = [path for path in sorted(Path(data).iterdir()) if not is_junk(path.name)]
+    known = {path: SPLITS.get(path.stem.lower()) for path in files if path.suffix.lower() in TABLE_SUFFIXES}
+    texts = [path for path in files if path.suffix.lower() in SUFFIXES["texts"]]
+    few = len(known) > 1 and len(texts) <= len(known) and len(texts) + len(known) == len(files)
+    if not few or None in known.values():
+        return data
+    tables = [read_table(path) for path in known]
+    names = tables[0].names
+    if any(set(table.names) != set(names) for table in tables) or PART in names:
+        return data
+    parts = [part for table, part in zip(tables, known.values(), strict=True) for _ in range(table.rows)]
+
+    def column(name: str) -> list[Any]:
+        return parts if name == PART else [cell for table in tables for cell in table.column(name)]
+
+    kind = f"{' and '.join(path.name for path in known)}, a table"
+    return Table(names=(*names, PART), rows=len(parts), column=column, kind=kind, split=PART)
 
 
 def list_arrays(look: Look) -> Listing | None:
@@ -95,12 +132,10 @@ def list_arrays(look: Look) -> Listing | None:
     if not lists:
         return None
     columns = [[_as_array(cell) for cell in look.table.column(name)] for name in lists]
-    rows = list(zip(*columns, strict=True))
-    cells = columns[0] if len(lists) == 1 else [dict(zip(lists, row, strict=True)) for row in rows]
     return Listing(
         ids=row_ids(look.table, look.id_column),
-        stamps=["".join(map(stamp_value, row)) for row in rows],
-        read=CellReader(cells),
+        stamps=["".join(map(stamp_value, row)) for row in zip(*columns, strict=True)],
+        read=CellReader(columns[0]) if len(lists) == 1 else RowReader(tuple(lists), columns),
         kind=f"{look.kind} of {look.table.rows:,} rows with lists in {name_some(lists)}",
         table=look.table,
     )
@@ -119,7 +154,7 @@ def list_recordings(look: Look) -> Listing | None:
     ids, owner = _number(look.table, key)
     order = np.argsort(owner, kind="stable")
     bounds = np.searchsorted(owner[order], np.arange(len(ids) + 1)).tolist()
-    slices = [order[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+    slices = [order[low:high] for low, high in pairwise(bounds)]
     parts = [{name: column[own] for name, column in columns.items()} for own in slices]
     if not names or not (look.asked or key == look.id_column or any(map(_has_clock, parts[:8]))):
         return None

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from selftaught.core.batch import Batch, View, cat_batches
 from selftaught.core.encoder import Encoder
@@ -34,16 +35,26 @@ def hierarchical_contrast(
     None is all. As in the paper's code both crops give anchors, an odd last place is left out of the next scale, and
     the last scale, of one place, has the instance-wise term only.
     """
+    if shared is not None:
+        # Every other place repeats the nearest shared one, so that the maximum of two is that of the shared ones.
+        near = nearest_shared(shared)
+        first, second = gather_tokens(first, near), gather_tokens(second, near)
     losses = []
     while first.shape[1] > 1:
         across = contrast(first.transpose(0, 1), second.transpose(0, 1), None if shared is None else shared.T)
         losses.append(instance * across + (1 - instance) * contrast(first, second, shared))
         even = first.shape[1] // 2 * 2
-        kept = None if shared is None else shared[:, :even]
-        first, second = halve(first[:, :even], kept), halve(second[:, :even], kept)
-        shared = None if kept is None else kept.unflatten(1, (-1, 2)).any(2)
+        first, second = (each[:, :even].unflatten(1, (-1, 2)).amax(2) for each in (first, second))
+        shared = None if shared is None else shared[:, :even].unflatten(1, (-1, 2)).any(2)
     across = contrast(first.transpose(0, 1), second.transpose(0, 1), None if shared is None else shared.T)
     return torch.stack([*losses, instance * across]).mean()
+
+
+def nearest_shared(shared: Bool[Tensor, "b t"]) -> Int[Tensor, "b t"]:
+    """For every place the nearest one of its row's single stretch of shared places; 0 where there is none."""
+    start, count = shared.byte().argmax(1, keepdim=True), shared.sum(1, keepdim=True)
+    line = torch.arange(shared.shape[1], device=shared.device)
+    return torch.minimum(torch.maximum(line, start), (start + count - 1).clamp(min=0))
 
 
 def contrast(
@@ -58,26 +69,42 @@ def contrast(
     if items == 1:
         return 0.0 * (first.float().sum() + second.float().sum())
     both = torch.cat([first, second], 1)
-    scores = torch.bmm(both, both.transpose(1, 2)).float()
-    positive = scores.diagonal(items, 1, 2)
-    hidden = torch.eye(2 * items, dtype=torch.bool, device=scores.device)
     if valid is None:
-        return scores.masked_fill(hidden, float("-inf")).logsumexp(2).mean() - positive.mean()
+        valid = torch.ones(first.shape[:2], dtype=torch.bool, device=first.device)
     valid = valid & (valid.sum(1, keepdim=True) > 1)
-    twice = valid.repeat(1, 2)
-    # Left-out anchors keep finite scores, so that no gradient of theirs is NaN; their loss is not counted.
-    hidden = hidden | (~twice[:, None, :] & twice[:, :, None])
-    partition = scores.masked_fill(hidden, float("-inf")).logsumexp(2)
-    loss = torch.where(twice, partition - positive.repeat(1, 2), 0.0)
-    return loss.sum() / twice.sum().clamp(min=1)
+    twice = valid.repeat(1, 2).float()
+    # Finite, so that anchors of a group that is left out have a chance of something at all.
+    floor = (twice - 1) * 1e30
+    return cast(Tensor, _Contrast.apply(both, twice / twice.sum().clamp(min=1), floor))
 
 
-def halve(values: Float[Tensor, "b t d"], shared: Bool[Tensor, "b t"] | None) -> Float[Tensor, "b half d"]:
-    """The maximum of every two neighbours, of those that are shared; 0 where neither is."""
-    if shared is None:
-        return values.unflatten(1, (-1, 2)).amax(2)
-    low = values.masked_fill(~shared[..., None], float("-inf")).unflatten(1, (-1, 2)).amax(2)
-    return torch.where(shared.unflatten(1, (-1, 2)).any(2)[..., None], low, torch.zeros_like(low))
+class _Contrast(torch.autograd.Function):
+    """The sum of `share` times each item's cross entropy, with one table of scores that is turned into its gradient.
+
+    It is the largest tensor of the step, and a pass over it costs more than the products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, both: Tensor, share: Tensor, floor: Tensor) -> Tensor:
+        items = both.shape[1] // 2
+        # What all items share raises all scores of an anchor alike; without it they are smaller, and rounded less.
+        others = both - both.mean(1, keepdim=True)
+        scores = torch.baddbmm(floor.to(both.dtype)[:, None], both, others.transpose(1, 2))
+        scores.diagonal(0, 1, 2).fill_(float("-inf"))
+        chance = scores.softmax(2)
+        right = torch.cat([chance.diagonal(items, 1, 2), chance.diagonal(-items, 1, 2)], 1).float()
+        ctx.save_for_backward(both, others, chance, share)
+        return -(share * right.clamp(min=torch.finfo(torch.float32).tiny).log()).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        both, others, chance, share = ctx.saved_tensors
+        items, weight = both.shape[1] // 2, (grad * share).to(both.dtype)
+        slope = chance * weight[..., None]
+        slope.diagonal(items, 1, 2).sub_(weight[:, :items])
+        slope.diagonal(-items, 1, 2).sub_(weight[:, items:])
+        return slope @ others + slope.transpose(1, 2) @ both, None, None
 
 
 def match_tokens(first: Tokens, second: Tokens) -> tuple[Int[Tensor, "b n"], Bool[Tensor, "b n"]]:
@@ -136,7 +163,7 @@ class TS2Vec(Pretext):
     def represent(
         self, encoder: Encoder, head: nn.Module, views: Sequence[Batch], clock: Clock, rng: Rng
     ) -> Representation:
-        """first, second: tokens of both crops at the first one's places (B, N, D); shared (B, N): which both have."""
+        """first, second: tokens of the stretch that both crops have (B, N, D); shared (B, N): how far it goes."""
         dropped = [drop_steps(view, self.drop, rng.fold("ts2vec").fold(place)) for place, view in enumerate(views)]
         tokens = encoder.encode(cat_batches(dropped)).tokens
         if tokens is None:
@@ -144,7 +171,15 @@ class TS2Vec(Pretext):
         rows = views[0].rows
         first, second = rows_of(tokens, 0, rows), rows_of(tokens, rows, 2 * rows)
         ids, shared = match_tokens(first, second)
-        parts = {"first": first.content, "second": gather_tokens(second.content, ids), "shared": shared}
+        # Only the stretches that both crops have are compared, each from its own beginning.
+        start, count = shared.byte().argmax(1, keepdim=True), shared.sum(1, keepdim=True)
+        line = torch.arange(max(1, int(count.max())), device=ids.device)
+        place = (start + line).clamp(max=shared.shape[1] - 1)
+        parts = {
+            "first": gather_tokens(first.content, place),
+            "second": gather_tokens(second.content, ids.gather(1, place)),
+            "shared": line < count,
+        }
         return Representation(parts)
 
     def losses(

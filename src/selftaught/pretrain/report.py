@@ -138,7 +138,7 @@ def make_report(
     """The report of a finished training."""
     return PretrainReport(
         folder=folder.path,
-        pretext=type(recipe.pretext).__name__,
+        pretext=type(recipe.objective).__name__,
         encoder=type(recipe.encoder).__name__,
         state=ended.health,
         cause=ended.cause,

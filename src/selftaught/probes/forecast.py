@@ -97,12 +97,10 @@ def standardise(values: Float[np.ndarray, "t c"], train: int) -> Float[np.ndarra
     if not np.isfinite(known).any(0).all():
         raise DataError("A channel has no observed value in the training part; leave it out.")
     mean, spread = np.nanmean(known, 0), np.nanstd(known, 0)
-    return (values - mean) / np.where(spread > 1e-9 * np.abs(mean), np.maximum(spread, 1e-300), 1.0)
+    return np.asarray((values - mean) / np.where(spread > 1e-9 * np.abs(mean), np.maximum(spread, 1e-300), 1.0))
 
 
-def future(
-    values: Float[np.ndarray, "t c"], places: Int[np.ndarray, " n"], horizon: int
-) -> Float[np.ndarray, "n h c"]:
+def future(values: Float[np.ndarray, "t c"], places: Int[np.ndarray, " n"], horizon: int) -> Float[np.ndarray, "n h c"]:
     """The next `horizon` values after each origin."""
     return values[places[:, None] + np.arange(1, horizon + 1)]
 
@@ -120,7 +118,7 @@ def seasonal_naive(
     """For every step ahead the value of the last known step at the same point of the season; 0 where it is missing."""
     ahead = np.arange(1, horizon + 1)
     back = ahead - season * np.ceil(ahead / season).astype(np.int64)
-    return np.nan_to_num(values[np.maximum(places[:, None] + back, 0)])
+    return np.asarray(np.nan_to_num(values[np.maximum(places[:, None] + back, 0)]))
 
 
 def find_season(values: Float[np.ndarray, "t c"]) -> int:
@@ -168,7 +166,7 @@ def _ridge_forecast(
 
 
 def _shrink(energy: np.ndarray, penalty: float) -> np.ndarray:
-    return np.sqrt(energy) / (energy + penalty)
+    return np.asarray(np.sqrt(energy) / (energy + penalty))
 
 
 def _score(

@@ -178,7 +178,12 @@ def eigenbasis(rows: Float[Tensor, "p n d"]) -> tuple[Float[Tensor, "p d r"], Fl
     Directions without energy are 0 and carry the least energy that is not rounding.
     """
     tall = rows.shape[1] > rows.shape[2]
-    energy, vectors = torch.linalg.eigh(torch.bmm(rows.mT, rows) if tall else torch.bmm(rows, rows.mT))
+    gram = torch.bmm(rows.mT, rows) if tall else torch.bmm(rows, rows.mT)
+    try:
+        energy, vectors = torch.linalg.eigh(gram)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        # Where many features are constant, as one-hot ones of few rows are, float32 does not always converge.
+        energy, vectors = (part.to(gram) for part in torch.linalg.eigh(gram.double()))
     real = energy > 10 * rows.shape[1] * torch.finfo(rows.dtype).eps * energy[:, -1:]
     least = torch.where(real, energy, torch.inf).amin(1, keepdim=True)
     least = torch.where(least.isfinite(), least, 1)

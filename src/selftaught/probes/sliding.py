@@ -16,6 +16,7 @@ from torch import Tensor
 from selftaught.core.errors import UsageError
 from selftaught.core.modality import Rows
 from selftaught.data.store import Store
+from selftaught.encoders.dilated import DilatedEncoder
 from selftaught.runs.encoder import Pretrained
 
 
@@ -38,7 +39,7 @@ def embed_causal(
     """The vector of each of `steps` of one recording, from the `context` steps that end with it; float32.
 
     It is that of the token which the last step lies in. Every step costs a forward of `context` steps (Yue 2022,
-    forecasting). Raises UsageError for a context below 1.
+    forecasting), a fifth of it for Dilated. Raises UsageError for a context below 1.
     """
     if context < 1:
         raise UsageError(f"A causal window needs a context of 1 step or more; got {context}.")
@@ -47,10 +48,21 @@ def embed_causal(
         ends = [int(step) + 1 for step in steps[start : start + batch]]
         windows = tuple(values[max(0, end - context) : end] for end in ends)
         rows = Rows(fields={"values": windows}, record=torch.arange(len(windows)))
-        content, counts = _encode(pretrained, rows, [len(window) for window in windows])
-        last = torch.tensor(counts, device=content.device) - 1
-        found.append(content[torch.arange(len(windows), device=content.device), last].float().cpu().numpy())
+        found.append(_last(pretrained, rows, [len(window) for window in windows]).float().cpu().numpy())
     return np.concatenate(found) if found else np.zeros((0, pretrained.encoder.dim), np.float32)
+
+
+def _last(pretrained: Pretrained, rows: Rows, lengths: Sequence[int]) -> Tensor:
+    """The content of every row's last token, (B, D)."""
+    encoder = pretrained.encoder
+    if not isinstance(encoder, DilatedEncoder):
+        content, counts = _encode(pretrained, rows, lengths)
+        last = torch.tensor(counts, device=content.device) - 1
+        return content[torch.arange(len(content), device=content.device), last]
+    view = pretrained.batch(rows).to(pretrained.device)
+    assert isinstance(view.x, Tensor)  # the encoder reads no other
+    with torch.inference_mode():
+        return encoder.eval().encode_last(view.x, torch.tensor(lengths, device=view.x.device))
 
 
 def _encode(pretrained: Pretrained, rows: Rows, lengths: Sequence[int]) -> tuple[Tensor, list[int]]:

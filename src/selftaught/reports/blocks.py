@@ -272,6 +272,12 @@ class Finding:
     samples: tuple[Sample, ...] = ()
     names: tuple[str, ...] = ()
 
+    @property
+    def counted(self) -> str:
+        """How many of what, such as "1 record"; empty where nothing was counted."""
+        unit = self.unit.removesuffix("s") if self.count == 1 else self.unit
+        return "" if self.count is None else f"{self.count:,} {unit}"
+
     def told(self, samples: bool) -> str:
         """The message, with the names where they may be shown."""
         if not (samples and self.names):

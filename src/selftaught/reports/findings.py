@@ -18,7 +18,7 @@ NAMED = (
     *("silent", "clipped", "truncated", "beyond-full-scale", "channels-cancel"),
     *("values-infinite", "all-missing", "channel-missing"),
     *("time-missing", "time-unsorted", "time-duplicated", "time-gaps"),
-    *("infinite-cell", "not-a-number", "not-a-count", "not-a-flag", "not-a-time"),
+    *("column-missing", "infinite-cell", "not-a-number", "not-a-count", "not-a-flag", "not-a-time"),
 )
 SHOWN = 3
 """Findings on single records, and how many of these they name: not those that most records of a set share."""

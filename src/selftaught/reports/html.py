@@ -316,6 +316,7 @@ def findings_view(findings: Findings, samples: bool, room: int = SAMPLE_BYTES) -
         {
             **{field.name: getattr(item, field.name) for field in fields(Finding)},
             "message": item.told(samples),
+            "counted": item.counted,
             "names": (),
             "samples": [sample_view(next(following)) for _ in (item.samples if samples else ())],
         }

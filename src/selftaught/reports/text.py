@@ -305,7 +305,7 @@ def _line(text: str, width: int) -> str:
 def _finding_lines(findings: Findings, width: int, colour: bool, samples: bool) -> list[str]:
     lines = []
     for item in findings.items:
-        count = "" if item.count is None else f" ({item.count:,} {item.unit})"
+        count = f" ({item.counted})" if item.counted else ""
         body = wrap(f"{item.code}  {item.told(samples)}{count}", width, "    ")
         body[0] = f"[{SEVERITIES[item.severity]}] {body[0].lstrip()}"
         code = {"error": "31", "warning": "33"}.get(item.severity, "0")

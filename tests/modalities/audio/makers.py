@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,3 +75,12 @@ def pick(rows: Rows, index: list[int]) -> Rows:
         for name, part in rows.fields.items()
     }
     return Rows(fields=fields, record=rows.record[chosen])
+
+
+def write_sounds(folder: Path, count: int = 40) -> Path:
+    """A folder of short recordings of three pitches."""
+    folder.mkdir()
+    for number in range(count):
+        tone = sound(0.3 + 0.01 * (number % 7), 200 + 150 * (number % 3), seed=number)
+        (folder / f"{number:03d}.wav").write_bytes(wav(tone))
+    return folder

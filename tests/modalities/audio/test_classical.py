@@ -9,7 +9,14 @@ from scipy.fft import dct
 from sklearn.linear_model import LogisticRegression
 from tests.modalities.audio.makers import pick, prepare, sixteen, sound
 
-from selftaught.modalities.audio.classical import cosines, radial_features, segment_means
+from selftaught.core.modality import Classical, Predictor
+from selftaught.core.rng import Rng
+from selftaught.modalities.audio import Audio
+from selftaught.modalities.audio.classical import cosines, segment_means, support_vectors
+
+
+def feature_sets(audio: Audio) -> list[Classical]:
+    return [each for each in audio.classical() if isinstance(each, Classical)]
 
 
 def test_cosines_agree_with_scipy() -> None:
@@ -30,19 +37,32 @@ def test_segment_means_agree_with_a_slow_loop(count: int) -> None:
         torch.testing.assert_close(found[row], expected)
 
 
-def test_radial_features_give_the_kernel() -> None:
-    train = np.random.default_rng(0).normal(size=(60, 12)).astype(np.float32)
-    first, second = radial_features(train, train[:20])
-    np.testing.assert_allclose(first[:20], second, atol=1e-6)
-    unit = (train - train.mean(0)) / train.std(0)
-    distance = np.square(unit[:, None] - unit[None]).sum(2)
-    assert np.abs(first @ first.T - np.exp(-distance / 12)).max() < 0.25
+def test_support_vectors_separate_what_no_line_can_and_predict_numbers_in_their_unit() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(300, 2)).astype(np.float32)
+    inside = (np.square(values).sum(1) < 1.4).astype(np.int64)
+    found = support_vectors(values[:200] * [5, 1], inside[:200], values[200:] * [5, 1])
+    assert found.dtype.kind == "i"
+    assert (found == inside[200:]).mean() > 0.9
+    numbers = 1000 + 200 * np.sin(values[:, 0]).astype(np.float64)
+    error = np.abs(support_vectors(values[:200], numbers[:200], values[200:]) - numbers[200:])
+    assert error.mean() < 40
+
+
+def test_statistics_are_held_by_content_not_by_record() -> None:
+    audio, _, rows = prepare([sixteen(sound(0.3, seed=seed)) for seed in range(4)])
+    features = next(each.features for each in audio.classical() if each.name == "MFCC statistics")
+    first = features(rows, rows)[1]
+    changed = audio.corrupt(rows, "noise", 5, Rng(seed=0))
+    assert torch.equal(changed.record, rows.record)
+    assert np.abs(features(rows, changed)[1] - first).max() > 0.1
+    np.testing.assert_array_equal(features(changed, rows)[1], first)
 
 
 def test_every_feature_set_is_finite_deterministic_and_independent_of_the_others() -> None:
     audio, _, rows = prepare([sixteen(sound(0.2 + 0.15 * seed, seed=seed)) for seed in range(9)])
     train, other = pick(rows, [0, 1, 2, 3, 4, 5]), pick(rows, [6, 7, 8])
-    for classical in audio.classical():
+    for classical in feature_sets(audio):
         first, second = classical.features(train, other)
         assert first.dtype == second.dtype == np.float32
         assert first.shape == (6, second.shape[1])
@@ -55,14 +75,14 @@ def test_every_feature_set_is_finite_deterministic_and_independent_of_the_others
 
 def test_silent_and_very_short_clips_give_finite_features() -> None:
     audio, _, rows = prepare([np.zeros(100, np.int16), sixteen(sound(0.02)), sixteen(sound(0.4))])
-    for classical in audio.classical():
+    for classical in feature_sets(audio):
         first, second = classical.features(rows, pick(rows, [0]))
         assert np.isfinite(first).all()
         assert np.isfinite(second).all()
 
 
 @pytest.mark.slow
-def test_every_feature_set_tells_low_from_high_tones() -> None:
+def test_every_control_tells_low_from_high_tones() -> None:
     random = np.random.default_rng(0)
     label = random.integers(2, size=120)
     values = [
@@ -71,7 +91,9 @@ def test_every_feature_set_tells_low_from_high_tones() -> None:
     ]
     audio, _, rows = prepare(values)
     train, other = pick(rows, list(range(80))), pick(rows, list(range(80, 120)))
-    for classical in audio.classical():
+    for classical in feature_sets(audio):
         first, second = classical.features(train, other)
         score = LogisticRegression(max_iter=1000).fit(first, label[:80]).score(second, label[80:])
         assert score > 0.9, classical.name
+    machine = next(each for each in audio.classical() if isinstance(each, Predictor))
+    assert (machine.predict(train, label[:80], other) == label[80:]).mean() > 0.9

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from tests.modalities.audio.makers import RATE, pick, prepare, sixteen, sound
+from tests.modalities.audio.makers import RATE, pick, prepare, rows_of, sixteen, sound
 
 from selftaught.core.errors import UsageError
 from selftaught.core.rng import Rng
@@ -77,7 +77,8 @@ def test_a_record_is_corrupted_alike_alone_and_in_a_batch(name: str) -> None:
 
 
 def test_silence_stays_finite() -> None:
-    audio, _, rows = prepare([np.zeros(800, np.int16)] * 2)
+    audio = prepare([sixteen(sound())] * 2)[0]
+    rows = rows_of(audio, [np.zeros(800, np.int16)] * 2)
     for name in Audio.corruptions:
         wave = audio.corrupt(rows, name, 5, RNG).fields["wave"]
         assert not torch.stack(list(wave)).any(), name

@@ -218,15 +218,27 @@ def test_a_view_may_override_what_the_crop_covers(clips) -> None:
     for scale in ((0.25, 0.25), (1.0, 1.0)):
         grid = view_of(audio, batch, "weak", scale=scale).origin.view(8, 10, 2)
         height = (grid[7, 0, 0] - grid[0, 0, 0]) * 8 / 7
-        width = (grid[0, 9, 1] - grid[0, 0, 1]) * 10 / 9 * 2.0 / 0.8
+        width = (grid[0, 9, 1] - grid[0, 0, 1]) * 10 / 9
         assert height.item() == pytest.approx(scale[0] ** 0.5, abs=1e-3)
         assert width.item() == pytest.approx(scale[0] ** 0.5, abs=1e-3)
 
 
+def test_strong_views_of_a_long_recording_reach_from_a_window_to_all_of_it() -> None:
+    audio, fitted, rows = prepare([sixteen(sound(4.0, seed=seed)) for seed in range(40)], Audio(rate=RATE, window=0.8))
+    batch = audio.batch(rows, fitted)
+    for reach, least, most in ((0.0, 0.2, 0.27), (1.0, 0.9, 1.06)):
+        how = replace(audio, augmentation=Augmentation(speed=0.0, reach=reach))
+        grid = view_of(how, batch, "strong").origin.view(40, 8, -1, 2)[:, 0, :, 1]
+        width = (grid[:, -1] - grid[:, 0]) * grid.shape[1] / (grid.shape[1] - 1)
+        assert least < width.max() < most + 0.01
+        assert width.min() < 0.25
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", [0, 1000])
-def test_silent_and_constant_recordings_stay_finite(kind: str, value: int) -> None:
-    audio, fitted, rows = prepare([np.full(3000, value, np.int16)] * 3)
+def test_silent_and_constant_recordings_stay_finite(kind: str, value: int, clips) -> None:
+    audio, fitted, _ = clips
+    rows = rows_of(audio, [np.full(3000, value, np.int16)] * 3)
     view = view_of(audio, audio.batch(rows, fitted), kind, target=True)
     assert picture(view).isfinite().all()
     assert picture(view).abs().max() < 100
@@ -251,6 +263,8 @@ def test_statistics_do_not_depend_on_the_chunks(clips) -> None:
         np.testing.assert_allclose(parts.arrays[name], value, rtol=1e-3, atol=1e-3)
     with pytest.raises(DataError, match="no sounds"):
         audio.fit([])
+    with pytest.raises(DataError, match="all silent"):
+        audio.fit([rows_of(audio, [np.zeros(3000, np.int16)] * 3)])
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_a_room_keeps_the_direct_sound_and_decays_by_sixty_decibels() -> None:
     room = impulse_response(noise, torch.full((200,), 0.5), torch.full((200,), 3.0), 8000)
     assert torch.equal(room[:, 0], torch.ones(200))
     tail = room[:, 1:].square()
-    torch.testing.assert_close(tail.sum(1), torch.full((200,), 10 ** -0.3), rtol=1e-3, atol=0)
+    torch.testing.assert_close(tail.sum(1), torch.full((200,), 10**-0.3), rtol=1e-3, atol=0)
     early, late = tail[:, :200].mean(), tail[:, 4000:4200].mean()
     assert 10 * (early / late).log10().item() == pytest.approx(60, abs=1)
 

@@ -1,5 +1,7 @@
 """Faults of sensors: six and more, in five severities, on any recording, drawn by record."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,7 @@ def test_every_severity_is_harder_than_the_last_and_lengths_and_ids_stay(name):
     _, _, rows = prepared(64)
     found = [distance(rows, name, severity) for severity in range(1, 6)]
     assert found[0] > 0
-    assert all(second > first for first, second in zip(found, found[1:], strict=False))
+    assert all(second > first for first, second in itertools.pairwise(found))
     changed = SERIES.corrupt(rows, name, 3, RNG)
     assert torch.equal(changed.record, rows.record)
     assert [each.shape for each in changed.fields["values"]] == [each.shape for each in rows.fields["values"]]

@@ -48,6 +48,22 @@ def test_columns_rate_window_and_patch_are_chosen_from_a_long_format_table():
     assert Series.recognises(["a", "b", "c"], values)
 
 
+def test_one_odd_recording_decides_no_channel_for_the_others():
+    values = [walk(age=float(place)) for place in range(12)]
+    values[3] = {"t": np.arange(4.0), "p": np.arange(4.0)}
+    values[5]["x"] = np.array(["1,5"] * 40, object)
+    assert Series().recognise(records(values)).channels == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(32.0, "32 steps a second"), (1 / 3600, "a step every hour"), (1 / 900, "a step every 15 minutes"),
+     (1 / 86_400, "a step every day"), (0.5, "a step every 2 seconds"), (0.0, "steps without times")],
+)  # fmt: skip
+def test_the_pace_is_told_in_words(rate, said):
+    assert said in Series(**{**vars(SERIES), "rate": rate}).sentence
+
+
 def test_the_users_options_are_kept():
     asked = Series(window=20, patch=7, channels=("y",), time="", rate=0.0)
     series = asked.recognise(records([walk()]))
@@ -101,7 +117,7 @@ def test_the_usual_patch_is_a_sixteenth_at_most_16_and_divides_where_it_can(wind
 
 
 def test_a_recording_is_stored_as_float32_with_its_own_rate_and_findings():
-    series = Series().recognise(records([walk(), walk()]))
+    series = Series().recognise(records([walk(), walk(age=61.0)]))
     odd = walk(40)
     odd["t"][[3, 4]] = odd["t"][[4, 3]]
     odd["x"][5] = np.inf
@@ -135,7 +151,7 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_recordings_are_set_aside_with_id_reason_and_remedy(kind):
-    series = Series().recognise(records([walk(), walk()]))
+    series = Series().recognise(records([walk(), walk(age=61.0)]))
     value, said = BAD[kind]
     with pytest.raises(DataError, match=said) as refusal:
         series.decode(record(value, "ann"))

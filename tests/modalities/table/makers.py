@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from tests.modalities.table.samples import records_of, recognised, table_rows
+from tests.modalities.table.samples import recognised, records_of, table_rows
 
 from selftaught.core.batch import Batch, View
 from selftaught.core.modality import Fitted, Rows

@@ -27,8 +27,8 @@ def table_rows(count: int, numbers: np.random.Generator) -> tuple[list[object], 
             "children": str(int(numbers.poisson(0.5 + kind))),
             "town": TOWNS[(kind + int(numbers.integers(2))) % len(TOWNS)],
             "owner": "yes" if numbers.random() < 0.2 + 0.3 * kind else "no",
-            "seen": (start + timedelta(hours=hours)).isoformat(" "),
             "note": " ".join((THINGS[int(numbers.integers(len(THINGS)))], f"no{numbers.integers(10_000)}")),
+            "seen": (start + timedelta(hours=hours)).isoformat(" "),
             "unit": "cm",
         }
         for name in list(row)[1:-1]:
@@ -49,10 +49,10 @@ def records_of(values: list[object]) -> list[Record]:
     return [Record(id=str(place), read=lambda value=value: value) for place, value in enumerate(values)]
 
 
-NAMES = ("id", "height", "income", "grade", "children", "town", "owner", "seen", "note", "unit")
+NAMES = ("id", "height", "income", "grade", "children", "town", "owner", "note", "seen", "unit")
 ODD = {
     "all missing": [dict.fromkeys(NAMES, "")] * 2,
     "one cell": [dict.fromkeys(NAMES, "") | {"height": "1.7"}] * 2,
     "never seen": [dict.fromkeys(NAMES, "elsewhere")] * 2,
-    "no columns": [{}] * 2,
+    "one column": [{"height": "1.7"}] * 2,
 }

@@ -52,7 +52,13 @@ def test_what_is_missing_is_nan_in_every_part_of_its_column():
     stored = decoded({"note": "one"})
     assert cell(stored, "note (word 1)") >= 0
     assert np.isnan(stored.fields["cells"]).sum() == len(stored.fields["cells"]) - 1
-    assert stored.findings == ()
+
+
+def test_a_row_without_one_of_the_columns_is_a_finding_and_one_without_all_of_them_is_refused():
+    assert decoded({"age": "", "note": "one"}).findings == ("column-missing",)
+    assert decoded(dict.fromkeys(ROW)).findings == ()
+    with pytest.raises(DataError, match=r"7: this row has none of the table's columns age, children, .*; it has size"):
+        decoded({"size": 3})
 
 
 def test_cells_that_cannot_be_read_are_missing_with_a_finding():
@@ -128,7 +134,7 @@ def test_rows_are_told_from_other_values():
 
 @pytest.mark.parametrize("values", [[], [b"picture"], [{"a": None}] * 5, [{"a": 1, "b": "x"}] * 5])
 def test_tables_without_use_are_refused_with_the_reason(values):
-    with pytest.raises(DataError, match="could be read as a row|tells records apart"):
+    with pytest.raises(DataError, match=r"could be read as a row|tells records apart"):
         Table().recognise(records_of(values))
 
 

@@ -77,7 +77,7 @@ def test_counts_can_be_read_back_and_missing_cells_stay_missing():
 
 def test_an_unseen_category_has_the_last_code():
     table, fitted, _, _ = prepare()
-    rows = rows_of(table, [{"town": "Atlantis"}, {"town": "Oslo"}, {}])
+    rows = rows_of(table, [{"town": "Atlantis"}, {"town": "Oslo"}, {"town": ""}])
     codes = table.batch(rows, fitted).x[0][:, place_of(table, "town", fitted)]
     assert codes[0] == table.vocabulary
     assert codes[1] < table.vocabulary

@@ -81,17 +81,6 @@ def test_weak_and_span_views_only_lose_cells():
         assert low < lost.float().mean() / (~clean.isnan()).float().mean() < high
 
 
-def test_mixing_moves_numbers_towards_another_row_and_nothing_else():
-    table, fitted, rows, _ = prepare()
-    mixing = with_augmentation(table, swap=0.0, mix=0.3)
-    clean, strong = shown("clean", mixing, fitted, rows), shown("strong", mixing, fitted, rows)
-    numbers = torch.tensor([cell.role == "number" for cell in cells_of(table.columns, table.words)])
-    assert not changed(strong, clean)[:, ~numbers].any()
-    moved = changed(strong, clean)[:, numbers]
-    assert moved.any()
-    assert torch.equal(strong.x.isnan(), clean.x.isnan())
-
-
 def test_losing_makes_cells_missing():
     table, fitted, rows, _ = prepare(1_000)
     losing = with_augmentation(table, swap=0.0, lose=0.5)

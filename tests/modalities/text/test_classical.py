@@ -1,30 +1,45 @@
-"""TF-IDF features: inner products survive the projection, classes can be told apart, odd texts do no harm."""
+"""TF-IDF and logistic regression: terms weigh what they should, classes and numbers are told, odd texts do no harm."""
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 from tests.modalities.text.samples import ODD, SMALL, rows_of, text_documents
 
-from selftaught.modalities.text.classical import COLUMNS, draw_directions, project, weigh_terms
+from selftaught.modalities.text.classical import MOST, predict_texts, weigh_terms
 
 TEXTS, LABELS = text_documents(200, np.random.default_rng(5))
+LABELS = np.array(LABELS)
 
 
-@pytest.fixture(scope="module")
-def features():
-    return SMALL.classical()[0].features(rows_of(TEXTS[:150]), rows_of(TEXTS[150:]))
+def predict(known, labels, asked):
+    (classical,) = SMALL.classical()
+    return classical.predict(rows_of(known), np.array(labels), rows_of(asked))
 
 
-def test_features_are_dense_finite_and_of_one_width(features):
-    assert features[0].shape == (150, COLUMNS)
-    assert features[1].shape == (50, COLUMNS)
-    assert all(part.dtype == np.float32 and np.isfinite(part).all() for part in features)
+def test_classes_are_told_apart_and_the_same_texts_give_the_same_answer():
+    first, again = (predict(TEXTS[:150], LABELS[:150], TEXTS[150:]) for _ in range(2))
+    assert (first == LABELS[150:]).mean() > 0.9
+    assert np.array_equal(first, again)
 
 
-def test_inner_products_of_texts_survive_the_projection(features):
-    first, _ = weigh_terms(TEXTS[:150], TEXTS[150:])
-    exact = (first @ first.T).toarray()
-    assert np.abs(features[0] @ features[0].T - exact).mean() < 0.06
+def test_one_label_a_class_is_enough_to_beat_chance():
+    rows = [int(np.flatnonzero(kind == LABELS)[0]) for kind in range(3)]
+    found = predict([TEXTS[row] for row in rows], LABELS[rows], TEXTS[100:])
+    assert (found == LABELS[100:]).mean() > 0.5
+
+
+def test_numbers_are_predicted_as_numbers():
+    values = np.array([2.5 * ("boat" in text.lower()) for text in TEXTS])
+    found = predict(TEXTS[:150], values[:150], TEXTS[150:])
+    assert np.corrcoef(found, values[150:])[0, 1] > 0.8
+
+
+def test_two_classes_and_labels_of_any_whole_numbers_are_served():
+    found = predict(["a red boat", "warm bread", "the boat", "bread and butter"], [7, 3, 7, 3], ["old boat", "bread"])
+    assert found.tolist() == [7, 3]
+
+
+def test_one_class_is_the_answer_to_everything():
+    assert predict(["a boat", "a wave"], [4, 4], ["bread"]).tolist() == [4]
 
 
 def test_a_word_that_two_texts_share_brings_them_together():
@@ -34,22 +49,13 @@ def test_a_word_that_two_texts_share_brings_them_together():
     np.testing.assert_allclose(np.diag(dots), 2.0, rtol=1e-5)
 
 
-def test_logistic_regression_on_the_features_tells_the_classes_apart(features):
-    scale = features[0].std(0) + 1e-6
-    model = LogisticRegression(C=0.01, max_iter=200).fit(features[0] / scale, LABELS[:150])
-    assert model.score(features[1] / scale, LABELS[150:]) > 0.9
-
-
-def test_the_same_texts_give_the_same_features(features):
-    again = SMALL.classical()[0].features(rows_of(TEXTS[:150]), rows_of(TEXTS[150:]))
-    assert all(np.array_equal(one, other) for one, other in zip(features, again, strict=True))
-
-
 @pytest.mark.parametrize("name", ODD)
-def test_odd_texts_have_finite_features(name):
-    made = SMALL.classical()[0].features(rows_of(ODD[name]), rows_of(TEXTS[:3]))
-    assert all(np.isfinite(part).all() for part in made)
+def test_odd_texts_have_an_answer(name):
+    assert len(predict(ODD[name], range(len(ODD[name])), TEXTS[:3])) == 3
+    assert len(predict(TEXTS[:10], LABELS[:10], ODD[name])) == len(ODD[name])
 
 
-def test_no_record_has_no_row():
-    assert project(weigh_terms(["a b"], ["a"])[0][:0], draw_directions(3)).shape == (0, COLUMNS)
+def test_a_corpus_of_many_labels_is_learned_from_evenly():
+    known = [f"word{index % 2}" for index in range(MOST + 10_000)]
+    labels = np.arange(len(known)) % 2
+    assert predict_texts(known, labels, ["word0", "word1"]).tolist() == [0, 1]

@@ -1,5 +1,6 @@
 """A few long files become passages that begin and end between words, and many files stay whole."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_files_in_wide_characters_and_texts_of_tables_are_never_cut(tmp_path: Pa
 @pytest.mark.parametrize("content", [b"", b"word", "漢字".encode() * 200, b"x" * 900, b"a b\nc d\n" * 90])
 def test_pieces_join_without_a_gap_wherever_they_are_cut(content: bytes):
     places = [len(content) * part / 7 for part in range(8)]
-    pairs = list(zip(places, places[1:], strict=False))
+    pairs = list(pairwise(places))
     pieces = [Piece(content=content, first=first, length=last - first) for first, last in pairs]
     assert b"".join(map(passage_of, pieces)) == content
     for place in range(len(content)):

@@ -77,7 +77,7 @@ def dropouts(clean: Clean, share: float) -> Tensor:
 
 def quantisation(clean: Clean, bits: float) -> Tensor:
     """Samples rounded to a few bits of a recording's own range."""
-    step = clean.wave.abs().amax(1, keepdim=True).clamp(min=1e-9) / 2.0 ** (bits - 1)
+    step: Tensor = clean.wave.abs().amax(1, keepdim=True).clamp(min=1e-9) / 2.0 ** (bits - 1)
     return (clean.wave / step).round() * step
 
 

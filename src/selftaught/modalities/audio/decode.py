@@ -147,8 +147,9 @@ def _opened(value: Any, limits: Limits) -> Iterator[Any]:
                 )
             yield file
     except (library.SoundFileError, RuntimeError, ValueError, TypeError, OSError) as problem:
+        reason = str(problem).rpartition(">: ")[2].rstrip(".")  # the reader names an object before its reason
         raise DataError(
-            f"Not a sound that can be read ({FORMATS}), or damaged: {problem}. Convert the file, or leave it out."
+            f"Not a sound that can be read ({FORMATS}), or damaged: {reason}. Convert the file, or leave it out."
         ) from problem
 
 

@@ -46,7 +46,7 @@ class Spectrum:
         return (frames - 1) * self.hop + self.frame
 
 
-def to_mel(hertz: Float[Tensor, "..."], scale: Scale) -> Float[Tensor, "..."]:
+def to_mel(hertz: Float[Tensor, "*n"], scale: Scale) -> Float[Tensor, "*n"]:
     """Frequencies (Hz) in mels.
 
     htk: 2595 log10(1 + f / 700) (O'Shaughnessy 1987; the HTK book). slaney: 3 f / 200 up to 1,000 Hz, then 27
@@ -58,7 +58,7 @@ def to_mel(hertz: Float[Tensor, "..."], scale: Scale) -> Float[Tensor, "..."]:
     return torch.where(hertz < KNEE, 3 * hertz / 200, above)
 
 
-def from_mel(mel: Float[Tensor, "..."], scale: Scale) -> Float[Tensor, "..."]:
+def from_mel(mel: Float[Tensor, "*n"], scale: Scale) -> Float[Tensor, "*n"]:
     """Mels as frequencies (Hz), the inverse of `to_mel`."""
     if scale == "htk":
         return 700 * (torch.pow(10.0, mel / 2595) - 1)
@@ -94,9 +94,7 @@ def mel_power(wave: Float[Tensor, "b k"], spectrum: Spectrum) -> Float[Tensor, "
     # torch.stft centres a window that is shorter than the transform; the zeros make its first frame begin at sample 0.
     padded = F.pad(wave, (left, spectrum.points - spectrum.frame - left))
     window = torch.hann_window(spectrum.frame, device=wave.device)
-    found = torch.stft(
-        padded, spectrum.points, spectrum.hop, spectrum.frame, window, center=False, return_complex=True
-    )
+    found = torch.stft(padded, spectrum.points, spectrum.hop, spectrum.frame, window, center=False, return_complex=True)
     power = found.real.square() + found.imag.square()
     return torch.matmul(mel_filters(spectrum, wave.device), power)
 

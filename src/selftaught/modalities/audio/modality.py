@@ -16,12 +16,12 @@ from torch import Tensor
 
 from selftaught.core.batch import Axis, Batch, Facts, View
 from selftaught.core.errors import DataError, UsageError
-from selftaught.core.modality import Classical, Fitted, Modality, Portrait, Record, Rows, Stored
+from selftaught.core.modality import Classical, Fitted, Modality, Portrait, Predictor, Record, Rows, Stored
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Continuous
 from selftaught.data.source import Source
 from selftaught.modalities.audio import decode
-from selftaught.modalities.audio.classical import feature_sets
+from selftaught.modalities.audio.classical import sound_controls
 from selftaught.modalities.audio.corruptions import LADDERS, Clean, corrupt_waves
 from selftaught.modalities.audio.decode import FULL_SCALE, Depth, Header, Limits
 from selftaught.modalities.audio.facts import Fact, sound_facts
@@ -225,9 +225,9 @@ class Audio(Modality):
         """The patch embedding, for a view of any size."""
         return PatchStem(dim, self.patch)
 
-    def classical(self) -> tuple[Classical, ...]:
-        """MFCC statistics, the same in the space of a radial kernel, and the log-mel picture."""
-        return feature_sets(self._sounds, self._made().rate)
+    def classical(self) -> tuple[Classical | Predictor, ...]:
+        """MFCC statistics, a support vector machine on them, and the log-mel picture."""
+        return sound_controls(self._sounds, self._made().rate)
 
     def portray(self, rows: Rows, side: int) -> tuple[Portrait, ...]:
         """The first seconds of every row as WAV bytes."""
@@ -265,9 +265,7 @@ class Audio(Modality):
         made = self._made()
         hop = max(1, round(made.window * made.rate / made.frames))
         frame, high = max(round(FRAME_SECONDS * made.rate), 2 * hop), self.high or made.rate / 2
-        return Spectrum(
-            rate=made.rate, frame=frame, hop=hop, mels=self.mels, low=self.low, high=high, scale=self.scale
-        )
+        return Spectrum(rate=made.rate, frame=frame, hop=hop, mels=self.mels, low=self.low, high=high, scale=self.scale)
 
     def _gain(self, part: Tensor) -> Tensor:
         """What a stored value is multiplied with."""

@@ -15,7 +15,7 @@ from selftaught.core.batch import View
 from selftaught.core.rng import Rng
 from selftaught.modalities.audio import windows
 from selftaught.modalities.audio.mel import log_mel, mel_power
-from selftaught.modalities.audio.waves import Waves, add_noise, amplitude, convolve, cut, draw_noise, impulse_response
+from selftaught.modalities.audio.waves import Waves, amplitude, convolve, cut, draw_noise, impulse_response
 from selftaught.modalities.audio.windows import WHOLE, Range, Window, between
 
 ROOM_SECONDS = 0.5  # length of an impulse response; what decays longer is cut off
@@ -26,8 +26,9 @@ class Augmentation:
     """How a recording may be changed without becoming another one. Probabilities are per record and view.
 
     stretch, bands: time and mel bands that a strong view shows, as shares of the window and of all bands (1 at most),
-    resized to the view: the random resize crop of Niizumi 2021. span: time that a "span" view shows. speed: factor of
-    speed and pitch within 1 +- this. gain: decibels within +- this. noise: probability of white noise at a signal to
+    resized to the view: the random resize crop of Niizumi 2021. reach: how much of what a recording is longer than the
+    window may be shown too, squeezed as "clean" shows it. span: time that a "span" view shows. speed: factor of speed
+    and pitch within 1 +- this. gain: decibels within +- this. noise: probability of white noise at a signal to
     noise ratio within `ratio`, decibels. mixed: probability that another record is mixed in behind, with a share of the
     power up to `background`. reverberation: probability of a room with a decay time (60 dB) within `decay`, seconds,
     and direct sound over reverberation within `direct`, decibels. drops: bands hidden along each axis, each up to
@@ -36,6 +37,7 @@ class Augmentation:
 
     stretch: Range = (0.7, 1.3)
     bands: Range = (0.7, 1.2)
+    reach: float = 1.0
     span: Range = (0.3, 0.6)
     speed: float = 0.1
     gain: float = 6.0
@@ -55,6 +57,7 @@ class Augmentation:
             self,
             stretch=_widened(self.stretch, strength),
             bands=_widened(self.bands, strength),
+            reach=min(1.0, self.reach * strength),
             speed=min(0.9, self.speed * strength),
             gain=self.gain * strength,
             noise=self.noise * strength,
@@ -81,8 +84,8 @@ def make_view(waves: Waves, view: View, grid: tuple[int, int], patch: int, how: 
     if view.kind == "strong":
         heard = disturb(heard, waves, how, rng)
     if view.kind == "noisy":
-        lowest = torch.full_like(heard[:, 0], how.ratio[0])
-        heard = add_noise(heard, draw_noise(waves.ids, "noise", heard.shape[1], rng), lowest)
+        noise = draw_noise(waves.ids, "noise", heard.shape[1], rng)
+        heard = heard + (waves.level * amplitude(torch.tensor(-how.ratio[0])))[:, None] * noise
     power = mel_power(heard, waves.spectrum)
     if view.kind == "strong":
         power = mix_background(power, waves, how, rng)
@@ -101,7 +104,9 @@ def _window_of(waves: Waves, view: View, how: Augmentation, rng: Rng) -> Window:
     if view.kind == "clean":
         return windows.whole_window(waves)
     if view.kind == "strong":
-        return windows.draw_window(waves, rng, how.stretch, how.bands, how.speed, view.scale)
+        return windows.draw_window(
+            waves, rng, how.stretch, how.bands, speed=how.speed, reach=how.reach, area=view.scale
+        )
     return windows.draw_window(waves, rng, how.span if view.kind == "span" else WHOLE, area=view.scale)
 
 
@@ -117,13 +122,12 @@ def disturb(wave: Float[Tensor, "b k"], waves: Waves, how: Augmentation, rng: Rn
     chosen = (draw[:, 3] < how.noise).nonzero()[:, 0]
     if len(chosen):
         noise = draw_noise(ids[chosen], "noise", wave.shape[1], rng)
-        wave = wave.index_copy(0, chosen, add_noise(wave[chosen], noise, between(how.ratio, draw[chosen, 4])))
+        level = waves.level[chosen] * amplitude(-between(how.ratio, draw[chosen, 4]))
+        wave = wave.index_copy(0, chosen, wave[chosen] + level[:, None] * noise)
     return wave * amplitude(how.gain * (2 * draw[:, 5] - 1))[:, None]
 
 
-def mix_background(
-    power: Float[Tensor, "b m f"], waves: Waves, how: Augmentation, rng: Rng
-) -> Float[Tensor, "b m f"]:
+def mix_background(power: Float[Tensor, "b m f"], waves: Waves, how: Augmentation, rng: Rng) -> Float[Tensor, "b m f"]:
     """Mel powers with a part of the other recording behind, by chance.
 
     (1 - share) exp(a) + share exp(b) of two log-mel pictures a and b (Niizumi 2021, 'mixup'), before the logarithm. The
@@ -135,7 +139,8 @@ def mix_background(
         return power
     length, gain = waves.table[chosen, 2].long(), waves.table[chosen, 3]
     count = waves.spectrum.samples(power.shape[2])
-    start = ((length - count) * draw[chosen, 2]).round().long()
+    # Where it begins must not depend on how long the longest view of the batch is.
+    start = ((length - waves.spectrum.samples(waves.frames)) * draw[chosen, 2]).round().long()
     behind = mel_power(cut(waves.other[chosen], length, start, count) * gain[:, None], waves.spectrum)
     share = (how.background * draw[chosen, 1])[:, None, None]
     return power.index_copy(0, chosen, torch.lerp(power[chosen], behind, share))

@@ -42,6 +42,11 @@ class Waves:
         """Samples of each recording."""
         return self.table[:, 0].long()
 
+    @property
+    def level(self) -> Float[Tensor, " b"]:
+        """Root mean square of each recording, times its gain."""
+        return (self.wave.float().square().sum(1) / self.table[:, 0]).sqrt() * self.table[:, 1]
+
 
 def pad_waves(parts: Iterable[Tensor]) -> tuple[Tensor, Int[Tensor, " b"]]:
     """Waves of unequal length as one tensor (B, T) in their own type, filled up with zeros, and their lengths."""
@@ -71,7 +76,7 @@ def _samples_at(wave: Tensor, length: Tensor, index: Tensor) -> Tensor:
     return wave.gather(1, index.clamp(0, wave.shape[1] - 1)).float() * inside
 
 
-def amplitude(decibels: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def amplitude(decibels: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """The factor of the amplitude that decibels stand for: 20 dB are a factor of 10."""
     return torch.pow(10.0, decibels / 20)
 

@@ -49,29 +49,41 @@ def whole_window(waves: Waves) -> Window:
 
 
 def draw_window(
-    waves: Waves, rng: Rng, share: Range = WHOLE, bands: Range = WHOLE, speed: float = 0.0, area: Range | None = None
+    waves: Waves,
+    rng: Rng,
+    share: Range = WHOLE,
+    bands: Range = WHOLE,
+    *,
+    speed: float = 0.0,
+    reach: float = 0.0,
+    area: Range | None = None,
 ) -> Window:
     """A window per record that lies anywhere within a longer recording, or anywhere around a shorter one.
 
     share, bands: ranges of its time, as a share of the modality's window, and of its mel bands, as a share of all.
-    speed: factor within 1 +- this. area: range of what both cover together, shared alike by them, instead.
+    speed: factor within 1 +- this. reach: how much of what a recording is longer than the window may be shown too.
+    area: range of what time and bands cover of the whole recording together, shared alike by them, instead.
     """
     draw = rng.uniform(waves.ids, "window", (5,))
+    extent = (waves.length / (waves.frames * waves.spectrum.hop)).clamp(min=1)
+    low, high = share[0] * torch.ones_like(extent), share[1] + reach * (extent - 1)
     if area is not None:
-        share = bands = (math.sqrt(area[0]), math.sqrt(area[1]))
+        bands = (math.sqrt(area[0]), math.sqrt(area[1]))
+        low, high = bands[0] * extent, bands[1] * extent
         draw[:, 1] = draw[:, 0]
-    span = between(share, draw[:, 0]) * waves.frames
+    span = (low + (high - low) * draw[:, 0]) * waves.frames
     height = between(bands, draw[:, 1]).clamp(max=1)
     factor = 1 + speed * (2 * draw[:, 2] - 1) if speed else None
     covered = _samples(span, factor, waves.spectrum.hop)
+    most = max(1, math.ceil(waves.frames * float(high.max()) - 1e-3))
     return Window(
         start=((waves.length - covered) * draw[:, 3]).round().long(),
         span=span,
         top=(1 - height) * draw[:, 4],
         height=height,
-        frames=max(1, math.ceil(waves.frames * share[1])),
+        frames=most,
         speed=factor,
-        whole=share == bands == WHOLE,
+        whole=share == bands == WHOLE and most == waves.frames,
     )
 
 

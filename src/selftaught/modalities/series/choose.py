@@ -12,9 +12,11 @@ from selftaught.modalities.series.archive import holds_many
 from selftaught.modalities.series.clock import own_rate
 from selftaught.modalities.series.read import Raw, read_value, to_numbers, to_seconds
 
-TIME_NAMES = "time timestamp datetime date t ts ds seconds second ms epoch date_time sample_time step index".split()
+TIME_NAMES = "time timestamp datetime date t ts ds seconds second ms epoch date_time sample_time step index"
 LONGEST_WINDOW = 512
 LARGEST_PATCH = 16
+ODD = 0.1
+"""Share of the recordings that a channel must be in."""
 Table = Mapping[str, np.ndarray]
 
 
@@ -22,7 +24,7 @@ def choose_time(tables: Sequence[Table]) -> str:
     """The name of the time column: one with a usual name, else the first of dates; "" where there is none."""
     names = dict.fromkeys(name for table in tables for name in table)
     plain = {name: name.lower().split("(")[0].split("[")[0].strip() for name in names}  # `Time (s)` is `time`
-    usual = [name for each in TIME_NAMES for name in names if plain[name] == each]
+    usual = [name for each in TIME_NAMES.split() for name in names if plain[name] == each]
     first = {name: next(table[name][:20] for table in tables if name in table) for name in names}
     dates = [name for name in names if to_numbers(first[name]) is None and to_seconds(first[name]) is not None]
     for name in (*usual, *dates):
@@ -34,7 +36,7 @@ def choose_time(tables: Sequence[Table]) -> str:
 
 
 def choose_channels(tables: Sequence[Table], time: str) -> tuple[str, ...]:
-    """The columns of numbers, but for the time and what is constant within recordings and differs between them.
+    """The usual columns of numbers, but for the time and what is constant within recordings and differs between them.
 
     Such a column (an age, a code of the device) tells of the recording as a whole; as a channel it would give away
     who was recorded. Raises DataError where no channel is left.
@@ -47,7 +49,9 @@ def choose_channels(tables: Sequence[Table], time: str) -> tuple[str, ...]:
         several = [column for column in seen if len(column) > 1]
         fixed = len(several) > 1 and all(np.ptp(column) == 0 for column in several)
         differs = len({float(column[0]) for column in several}) > 1
-        if len(seen) == len(numbers) and any(len(column) for column in seen) and not (fixed and differs):
+        # One odd recording in ten, or one in four with a cell of text, must not decide for the others.
+        usual = len(numbers) > ODD * len(tables) and len(seen) >= 0.75 * len(numbers)
+        if usual and any(len(column) for column in seen) and not (fixed and differs):
             chosen.append(name)
     if not chosen:
         raise DataError(
@@ -108,7 +112,7 @@ def _varies_slowly(values: np.ndarray) -> bool:
     if values.dtype == np.uint8 or values.size < 8:
         return False
     if values.ndim == 2:
-        return max(values.shape) >= 4 * min(values.shape)
+        return bool(max(values.shape) >= 4 * min(values.shape))
     curve = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
     curve -= curve.mean()
     return float((curve[1:] * curve[:-1]).sum()) > 0.5 * float((curve**2).sum())

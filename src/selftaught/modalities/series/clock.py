@@ -14,6 +14,23 @@ ALIKE = 0.05  # rates that differ by less are one rate: clocks drift, and resamp
 GAP_LIMIT = 20  # steps of the grid per recorded row, above which a recording is mostly gap
 
 
+UNITS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+
+
+def span_unit(seconds: float) -> tuple[float, str]:
+    """The largest unit of time that a span reaches, in seconds, and its name."""
+    return next((unit for unit in UNITS if abs(seconds) >= 0.999 * unit[0]), UNITS[-1])
+
+
+def pace_of(rate: float) -> str:
+    """A rate (steps a second) in words; 0 is none."""
+    if rate >= 1 or not rate:
+        return f"{rate:.4g} steps a second" if rate else "steps without times"
+    size, name = span_unit(1 / rate)
+    count = f"{1 / rate / size:.4g}"
+    return f"a step every {name.removesuffix('s')}" if count == "1" else f"a step every {count} {name}"
+
+
 def own_rate(times: Float[np.ndarray, " t"]) -> float:
     """Rows per unit of time by the median distance of neighbours; 0 where there are no two different times."""
     known = np.unique(times[np.isfinite(times)])

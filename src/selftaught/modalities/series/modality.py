@@ -22,6 +22,7 @@ from selftaught.data.source import Source
 from selftaught.modalities.series import choose
 from selftaught.modalities.series.archive import holds_many
 from selftaught.modalities.series.classical import feature_sets
+from selftaught.modalities.series.clock import pace_of
 from selftaught.modalities.series.corrupt import FAULTS, corrupt_one
 from selftaught.modalities.series.decode import Layout, decode_raw, length_of
 from selftaught.modalities.series.expand import cut_streams, open_archives, read_record, read_some
@@ -93,10 +94,9 @@ class Series(Modality):
         """What was decided, in one line."""
         window, patch, layout = self._made()
         names = ", ".join(layout.channels[:4]) + (", ..." if len(layout.channels) > 4 else "")
-        pace = f"{layout.rate:.4g} steps a second" if layout.rate else "steps without times"
-        kind = "all channels" if self.mixing else "one channel"
-        count = len(layout.channels)
-        return f"series of {count} channels ({names}), {pace}, windows of {window}, {patch} a token of {kind}"
+        kind = "" if self.mixing else " of one channel"
+        count = f"{len(layout.channels)} channel" + ("s" if len(layout.channels) > 1 else "")
+        return f"series of {count} ({names}), {pace_of(layout.rate)}, windows of {window}, {patch} a token{kind}"
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -105,8 +105,8 @@ class Series(Modality):
 
     @classmethod
     def recognises(cls, ids: Sequence[str], values: Sequence[Any]) -> bool:
-        """Whether these values look like recordings."""
-        return bool(ids) and all(map(choose.looks_like_series, ids, values))
+        """Whether these values look like recordings; one in four may be broken."""
+        return bool(ids) and 4 * sum(map(choose.looks_like_series, ids, values)) >= 3 * len(ids)
 
     def recognise(self, records: Sequence[Record]) -> Series:
         """A copy with every option that was None chosen from up to 64 records, evenly spread. Raises DataError."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Fitted, Rows
+from selftaught.modalities.series.clock import span_unit
 
 CONSTANT = 1e-7  # a deviation below this share of the mean is rounding of float32, not a signal
 Fact = tuple[str, float | str, str]
@@ -41,9 +42,7 @@ def fit_channels(chunks: Iterable[Sequence[Tensor]], channels: int) -> Fitted:
         raise DataError("No value was observed in the training part; nothing can be fitted.")
     std = np.sqrt(spread / np.maximum(count, 1))
     std = np.where(std > np.maximum(CONSTANT * np.abs(mean), 1e-30), std, 1.0)
-    return Fitted(
-        arrays={"mean": mean.astype(np.float32), "std": std.astype(np.float32)}, facts={"channels": channels}
-    )
+    return Fitted(arrays={"mean": mean.astype(np.float32), "std": std.astype(np.float32)}, facts={"channels": channels})
 
 
 def moments(values: Float[np.ndarray, "t c"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,8 +79,10 @@ def audit_recordings(chunks: Iterable[Rows], names: Sequence[str], rate: float) 
     steps = max(1.0, sum(lengths))
     facts: list[Fact] = [("recordings", float(len(lengths)), ""), ("channels", ", ".join(names), "")]
     facts += _spread("length", lengths, "steps")
-    facts += _spread("duration", [length / rate for length in lengths] if rate else [], "seconds")
-    facts += _spread("rate", rates, "Hz")
+    if rate:
+        size, unit = span_unit(float(np.median(lengths)) / rate)
+        facts += _spread("duration", [length / rate / size for length in lengths], unit)
+    facts += _spread("rate", rates if rate >= 1 else [], "Hz")
     facts += [("values missing", 100 * (1 - float(seen.sum()) / steps / len(names)), "%")]
     for what, counts in (("without", absent), ("of constant", constant)):
         worst = np.argsort(-counts, kind="stable")[:3]

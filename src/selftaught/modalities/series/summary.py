@@ -21,9 +21,9 @@ def summarise(values: Float[np.ndarray, "t c"]) -> Float[np.ndarray, " features"
     """All statistics of one complete recording."""
     found = [describe(values[:, place]) for place in range(values.shape[1])]
     if 1 < values.shape[1] <= PAIRED:
-        with np.errstate(all="ignore"):  # a constant channel has no correlation
-            found.append(np.corrcoef(values.T)[np.triu_indices(values.shape[1], 1)])
-    return np.nan_to_num(np.concatenate([*found, [np.log(len(values))]]), posinf=0.0, neginf=0.0)
+        z = (values - values.mean(0)) / np.maximum(values.std(0), 1e-12)  # a constant channel correlates with none
+        found.append((z.T @ z / len(z))[np.triu_indices(values.shape[1], 1)])
+    return np.asarray(np.nan_to_num(np.concatenate([*found, [np.log(len(values))]]), posinf=0.0, neginf=0.0))
 
 
 def describe(x: Column) -> Float[np.ndarray, " features"]:

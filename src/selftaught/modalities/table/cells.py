@@ -115,6 +115,11 @@ def decode_row(value: Any, columns: Columns, words: int) -> tuple[np.ndarray, np
     if isinstance(value, np.ndarray) and kinds <= MEASURED and value.ndim == 1 and value.dtype.kind in "biuf":
         return _decode_numbers(value, columns)
     row, findings = row_of(value), set[str]()
+    absent = [column for column, kind in columns if kind not in LEFT_OUT and column not in row]
+    if len(absent) == sum(kind not in LEFT_OUT for _, kind in columns):
+        raise DataError(f"this row has none of the table's columns {', '.join(absent[:5])}; it has {_heads(row)}")
+    if absent:
+        findings.add("column-missing")
     cells: list[float] = []
     names: list[bytes] = []
     for column, kind in columns:
@@ -130,6 +135,10 @@ def decode_row(value: Any, columns: Columns, words: int) -> tuple[np.ndarray, np
     joined = b"".join(name.ljust(NAME_BYTES, b"\0") for name in names)
     shown = np.frombuffer(joined, np.uint8).reshape(len(names), NAME_BYTES).copy()
     return np.array(cells, np.float64), shown, tuple(sorted(findings))
+
+
+def _heads(row: Mapping[str, Any]) -> str:
+    return ", ".join(list(row)[:5]) or "none"
 
 
 def _decode_numbers(value: np.ndarray, columns: Columns) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:

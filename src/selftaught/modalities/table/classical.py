@@ -30,13 +30,17 @@ def table_controls(layout: Sequence[Cell], vocabulary: int) -> tuple[Classical |
     def features(train: Rows, other: Rows) -> tuple[np.ndarray, np.ndarray]:
         known, asked = _cells(train), _cells(other)
         arrays = fit_cells(known.numpy(), layout, vocabulary)
-        return expand(known, arrays, layout), expand(asked, arrays, layout)
+        inside, outside = expand(known, arrays, layout), expand(asked, arrays, layout)
+        varies = inside.min(0) < inside.max(0)
+        return inside[:, varies], outside[:, varies]
 
     def boost(labelled: Rows, labels: np.ndarray, other: Rows) -> np.ndarray:
         known, asked = _cells(labelled), _cells(other)
         arrays = fit_cells(known.numpy(), layout, vocabulary)
+        inside = tree_columns(known, arrays, layout)
+        inside[:, np.isnan(inside).all(0)] = 0.0  # scikit-learn cannot bin a column without a cell
         model = boosting(layout, labels)
-        model.fit(tree_columns(known, arrays, layout), labels)
+        model.fit(inside, labels)
         return np.asarray(model.predict(tree_columns(asked, arrays, layout)))
 
     return (

@@ -13,7 +13,7 @@ import numpy as np
 
 from selftaught.core.modality import Portrait, Rows
 from selftaught.modalities.table.cells import NAMED, Cell
-from selftaught.modalities.table.kinds import LEFT_OUT, Columns
+from selftaught.modalities.table.kinds import LEFT_OUT, Columns, Kind
 
 SHOWN = 12
 """Columns of a row that are shown."""
@@ -57,16 +57,26 @@ def show_cell(cell: Cell, number: float, name: bytes) -> str:
 
 
 def describe_columns(columns: Columns) -> str:
-    """One line: how many columns of which kind, and which are left out."""
-    counts: dict[str, int] = {}
-    for _, kind in columns:
-        if kind not in LEFT_OUT:
-            counts[kind] = counts.get(kind, 0) + 1
-    used = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda item: -item[1]))
-    out = [f"{name} ({kind})" for name, kind in columns if kind in LEFT_OUT]
-    more = f", {len(out) - LISTED} more" if len(out) > LISTED else ""
-    left = f"; left out: {', '.join(out[:LISTED])}{more}" if out else ""
-    return f"rows of {sum(counts.values())} columns ({used}){left}"
+    """One line: how many columns of which kind, the first of each by name, and which are left out."""
+    kinds = columns_by_kind(columns)
+    known = [kind for kind in sorted(kinds, key=lambda kind: -len(kinds[kind])) if kind not in LEFT_OUT]
+    used = ", ".join(f"{len(kinds[kind])} {kind} ({_some(kinds[kind], LISTED)})" for kind in known)
+    out = [f"{name} ({kind})" for kind in kinds if kind in LEFT_OUT for name in kinds[kind]]
+    left = f"; left out: {_some(out, LISTED)}" if out else ""
+    return f"rows of {sum(len(kinds[kind]) for kind in known)} columns: {used}{left}"
+
+
+def columns_by_kind(columns: Columns) -> dict[Kind, list[str]]:
+    """The names of the columns of every kind there is."""
+    kinds: dict[Kind, list[str]] = {}
+    for name, kind in columns:
+        kinds.setdefault(kind, []).append(name)
+    return kinds
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f", {rest} more" if rest > 0 else "")
 
 
 def audit_rows(rows: Iterable[Rows], layout: Sequence[Cell], columns: Columns) -> tuple[Fact, ...]:
@@ -79,16 +89,18 @@ def audit_rows(rows: Iterable[Rows], layout: Sequence[Cell], columns: Columns) -
     gone = np.isnan(cells[:, first])
     facts: list[Fact] = [
         ("rows", float(len(cells)), ""),
-        ("kinds", describe_columns(columns), ""),
+        *((f"{kind} columns", _some(names, SHOWN), "") for kind, names in columns_by_kind(columns).items()),
         ("cells missing", 100 * float(gone.mean()), "%"),
         ("rows with a missing cell", 100 * float(gone.any(1).mean()), "%"),
         ("different patterns of missing cells", float(len(np.unique(gone, axis=0))), ""),
         ("repeated rows", float(len(cells) - len(np.unique(np.nan_to_num(cells, nan=-1e300), axis=0))), ""),
     ]
     worst = np.argsort(-gone.mean(0), kind="stable")[:LISTED]
-    for place in worst:
-        if gone[:, place].any():
-            facts.append((f"missing in {layout[first[place]].column}", 100 * float(gone[:, place].mean()), "%"))
+    facts += [
+        (f"missing in {layout[first[place]].column}", 100 * float(gone[:, place].mean()), "%")
+        for place in worst
+        if gone[:, place].any()
+    ]
     classes = [(len(np.unique(cells[~np.isnan(cells[:, place]), place])), place) for place in _classes(layout)]
     for size, place in sorted(classes, key=lambda pair: -pair[0])[:LISTED]:
         facts.append((f"categories of {layout[place].column}", float(size), ""))

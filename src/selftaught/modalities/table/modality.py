@@ -6,7 +6,6 @@ Shape letters: B rows, N cell tokens, R rows of the marginal.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -31,8 +30,6 @@ from selftaught.modalities.table.views import (
     choose_each,
     choose_exactly,
     lose_cells,
-    mix_numbers,
-    role_flags,
     swap_cells,
     targets_of,
     unit_of,
@@ -179,7 +176,7 @@ class Table(Modality):
     def augment(self, batch: Batch, view: View, rng: Rng) -> Batch:
         """One view: x float32 (B, N), NaN where a cell is missing. All views keep every token in its place.
 
-        strong: cells swapped with other rows' (so SimCLR is SCARF), mixed, lost. weak: few cells lost. clean: as it is.
+        strong: cells swapped with other rows' (so SimCLR is SCARF), lost. weak: few cells lost. clean: as it is.
         noisy: cells swapped, the rest untouched (VIME). span: some columns only. Targets are of what is shown.
         """
         if not isinstance(batch.x, tuple):
@@ -188,8 +185,6 @@ class Table(Modality):
         how, unit = self.augmentation.scaled(self.strength), unit_of(layout, batch.x[0])
         if view.kind == "strong":
             x = swap_cells(x, marginal, choose_exactly(ids, unit, "swap", how.swap, rng), unit, ids, rng)
-            if how.mix:
-                x = mix_numbers(x, marginal, role_flags(layout, x)["number"], ids, how.mix, rng)
             if how.lose:
                 x = lose_cells(x, choose_each(ids, unit, "lose", how.lose, rng))
         elif view.kind == "noisy":
@@ -285,7 +280,7 @@ def _usual_vocabulary(rows: Sequence[Mapping[str, Any]], columns: Columns) -> in
         if kind == "categorical":
             cells = [cell for row in rows if (cell := clean_cell(row.get(name))) is not None]
             most = max(most, len({name_of(cell) for cell in cells}))
-    return min(LARGEST_CLASS, 2 ** math.ceil(math.log2(most)))
+    return min(LARGEST_CLASS, 1 << (most - 1).bit_length())
 
 
 def _usual_words(rows: Sequence[Mapping[str, Any]], columns: Columns) -> int:

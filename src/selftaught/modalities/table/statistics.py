@@ -109,7 +109,8 @@ def normal_scores(values: Float[Tensor, "b n"], table: Float[Tensor, "n q"]) -> 
     start, end = table.gather(1, before), table.gather(1, after)
     part = ((flat - start) / (end - start).clamp(min=torch.finfo(flat.dtype).tiny)).clamp(0, 1)
     rank = torch.where(high > low, (low + high - 1).to(flat.dtype) / 2, before + part)
-    return torch.special.ndtri((rank / last).clamp(EDGE, 1 - EDGE)).T
+    scores: Tensor = torch.special.ndtri((rank / last).clamp(EDGE, 1 - EDGE)).T
+    return scores
 
 
 def class_codes(values: Float[Tensor, "b n"], known: Float[Tensor, "n k"]) -> Float[Tensor, "b n"]:

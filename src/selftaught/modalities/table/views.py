@@ -1,4 +1,4 @@
-"""Views of rows, the whole batch at once: cells swapped, made missing, mixed; and the typed targets of what is shown.
+"""Views of rows, the whole batch at once: cells swapped or made missing; and the typed targets of what is shown.
 
 Shape letters: B rows, N cell tokens, R rows of the marginal.
 """
@@ -23,18 +23,16 @@ LARGEST_COUNT = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How much of a row the views change; all are shares of its columns, 0..1, but `mix`.
+    """How much of a row the views change; all are shares of its columns, 0..1.
 
     swap: of a strong view, replaced by other rows' cells of the same column (Bahri 2022, algorithm 1; the paper's 0.6
     against an untouched row leaves as many columns in common as 0.4 in each of two views). lose: of a strong view, made
-    missing. mix: largest weight of another row in the numbers of a strong view. noise: of a noisy view, swapped (Yoon
-    2020: 0.3). fade: of a weak view, made missing, so that the content of missing cells is learned in any table. span:
-    of a span view, shown.
+    missing. noise: of a noisy view, swapped (Yoon 2020: 0.3). fade: of a weak view, made missing, so that the content
+    of missing cells is learned in any table. span: of a span view, shown.
     """
 
     swap: float = 0.4
     lose: float = 0.0
-    mix: float = 0.0
     noise: float = 0.3
     fade: float = 0.05
     span: float = 0.5
@@ -49,7 +47,7 @@ class Augmentation:
 
     def scaled(self, strength: float) -> Augmentation:
         """The same with what makes strong views strong multiplied."""
-        changed = {name: min(1.0, strength * getattr(self, name)) for name in ("swap", "lose", "mix")}
+        changed = {name: min(1.0, strength * getattr(self, name)) for name in ("swap", "lose")}
         return replace(self, **changed)
 
 
@@ -85,21 +83,6 @@ def swap_cells(
     """Where the flag is set, the cell of a random row of the marginal: another row for every column (Bahri 2022)."""
     row = rng.integers(ids, "swap/row", marginal.shape[1], (int(unit.max()) + 1,))[:, unit]
     return torch.where(flag, marginal.gather(1, row[:, None]).squeeze(1), x)
-
-
-def mix_numbers(
-    x: Float[Tensor, "b n"],
-    marginal: Float[Tensor, "b r n"],
-    number: Bool[Tensor, " n"],
-    ids: Int[Tensor, " b"],
-    most: float,
-    rng: Rng,
-) -> Float[Tensor, "b n"]:
-    """Numbers moved towards those of one other row, by up to `most` of the way (Zhang 2018); missing ones stay so."""
-    row = rng.integers(ids, "mix/row", marginal.shape[1])
-    other = marginal[torch.arange(len(ids), device=ids.device), row]
-    mixed = torch.lerp(x, other, rng.uniform(ids, "mix", (1,), 0.0, most))
-    return torch.where(number & ~other.isnan() & ~x.isnan(), mixed, x)
 
 
 def lose_cells(x: Float[Tensor, "b n"], flag: Bool[Tensor, "b n"]) -> Float[Tensor, "b n"]:

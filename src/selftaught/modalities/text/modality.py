@@ -16,13 +16,13 @@ from torch import Tensor
 
 from selftaught.core.batch import Axis, Batch, Facts, View
 from selftaught.core.errors import DataError, UsageError
-from selftaught.core.modality import Classical, Fitted, Modality, Portrait, Record, Rows, Stored
+from selftaught.core.modality import Fitted, Modality, Portrait, Predictor, Record, Rows, Stored
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Categorical
 from selftaught.data.source import Source
 from selftaught.modalities.pieces import Piece, cut_in_order
 from selftaught.modalities.text.audit import describe
-from selftaught.modalities.text.classical import feature_sets
+from selftaught.modalities.text.classical import predictors
 from selftaught.modalities.text.corruptions import EDITS, corrupt_texts
 from selftaught.modalities.text.decode import SUFFIXES, read_text
 from selftaught.modalities.text.passages import MANY, PASSAGES, ROWS, file_sizes, passage_of
@@ -125,7 +125,10 @@ class Text(Modality):
         return f"text, rows of {self._row():,} tokens, {pieces}"
 
     def recognise(self, records: Sequence[Record]) -> Text:
-        """A copy with the length chosen from up to 64 records, evenly spread. Raises DataError."""
+        """A copy with the length chosen from up to 64 records, evenly spread. Raises DataError, and UsageError for a
+        tokenizer that cannot be read."""
+        if self.tokenizer is not None:
+            given_pieces(self.tokenizer)
         sizes: list[int] = []
         count, problem = min(PEEK, len(records)), "there are no records"
         for index in (place * len(records) // count for place in range(count)):
@@ -228,9 +231,9 @@ class Text(Modality):
         """The table of the pieces' vectors."""
         return PieceStem(dim, int(fitted.facts["size"]), self.dropout)
 
-    def classical(self) -> tuple[Classical, ...]:
+    def classical(self) -> tuple[Predictor, ...]:
         """TF-IDF of words 1-2 and of characters 3-5."""
-        return feature_sets(_texts)
+        return predictors(_texts)
 
     def corrupt(self, rows: Rows, name: str, severity: int, rng: Rng) -> Rows:
         """The documents with one kind of fault, severity 1 to 5, that leaves their meaning. Raises UsageError."""

@@ -78,7 +78,7 @@ def learn_pieces(texts: Sequence[str], size: int, *, lowercase: bool) -> str:
 
 
 def given_pieces(place: str) -> str:
-    """The JSON of a tokenizer.json file, or of the one in a folder. Raises UsageError where there is none."""
+    """The JSON of a tokenizer.json file, or of the one in a folder. Raises UsageError where none works."""
     path = Path(place) / "tokenizer.json" if Path(place).is_dir() else Path(place)
     try:
         text = path.read_text(encoding="utf-8")
@@ -87,6 +87,10 @@ def given_pieces(place: str) -> str:
         raise UsageError(f"Text.tokenizer {place} cannot be read ({problem}); give a tokenizer.json.") from problem
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UsageError(f"Text.tokenizer {place} holds no model of the library tokenizers; give a tokenizer.json.")
+    try:
+        speller(text)
+    except UsageError as problem:
+        raise UsageError(f"Text.tokenizer {place} cannot be used: {problem}") from problem
     return text
 
 
@@ -100,7 +104,10 @@ class Speller:
     """Splits documents into pieces, all new ones of a batch at once, and remembers those it has split."""
 
     def __init__(self, text: str) -> None:
-        self.tokenizer = library().Tokenizer.from_str(text)
+        try:
+            self.tokenizer = library().Tokenizer.from_str(text)
+        except Exception as problem:  # the library has no narrower one
+            raise UsageError(f"The tokenizer is none of the library tokenizers ({problem}).") from problem
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         # A document that spells "<end>" means these five letters.

@@ -48,9 +48,7 @@ def draw_window(
     return start, count
 
 
-def cut(
-    ids: Int[Tensor, "b n"], word: Int[Tensor, "b n"], start: Int[Tensor, " b"], count: Int[Tensor, " b"]
-) -> Shown:
+def cut(ids: Int[Tensor, "b n"], word: Int[Tensor, "b n"], start: Int[Tensor, " b"], count: Int[Tensor, " b"]) -> Shown:
     """`count` tokens of every document from `start` on."""
     step = torch.arange(int(count.max()), device=ids.device)
     index = (start[:, None] + step).clamp(max=ids.shape[1] - 1)
