@@ -13,7 +13,7 @@ import tomli_w
 from selftaught.core.config import fingerprint, from_dict, to_dict
 from selftaught.core.errors import UsageError
 from selftaught.core.pretext import check_pair
-from selftaught.encoders import AnyEncoder, ConvNet, HuggingFace
+from selftaught.encoders import MLP, AnyEncoder, ConvNet, HuggingFace
 from selftaught.encoders.choice import default_encoder, readers
 from selftaught.modalities import AnyModality
 from selftaught.pretexts import AnyPretext, SimCLR, Supervised, TS2Vec
@@ -142,8 +142,8 @@ def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = 
     """The recipe with every None decided for a modality and a number of training records.
 
     The batch becomes 256 (TS2Vec: 32), or the largest power of two that a fourth of the records holds, 8 at least.
-    loaded: training starts from weights that exist; these, and networks of others, are trained with AdamW where Muon
-    was not set up by hand, for it gives every matrix a size of its own. Raises IllegalPair for an illegal choice.
+    loaded: training starts from weights that exist; these, and networks of others, are trained with AdamW where no
+    optimiser was set up by hand: Muon gives every matrix a size of its own. Raises IllegalPair for an illegal choice.
     """
     pretext = recipe.pretext or default_pretext(modality, recipe.encoder)
     encoder = recipe.encoder or default_encoder(pretext, modality, recipe.size)
@@ -151,8 +151,8 @@ def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = 
     names = (modality.name, type(encoder).__name__.lower())
     check_pair(pretext, offers, encoder.can, names, readers(modality, encoder))
     optimiser = recipe.optimiser
-    if optimiser == Optimiser(kind="muon") and (loaded or isinstance(encoder, HuggingFace)):
-        optimiser = Optimiser(kind="adamw", lr=1e-4 if loaded else 5e-4)
+    if optimiser == Optimiser(kind="muon"):
+        optimiser = default_optimiser(modality, encoder, pretext, loaded)
     minutes = recipe.minutes if (recipe.epochs or recipe.steps or recipe.minutes) else 5.0
     resolution = recipe.resolution if recipe.resolution is not None else default_resolution(encoder)
     most = 32 if isinstance(pretext, TS2Vec) else 256  # its scores grow with the square of the steps
@@ -166,6 +166,15 @@ def default_pretext(modality: AnyModality, encoder: AnyEncoder | None) -> AnyPre
     if modality.layout == "sequence" and (encoder is None or "tokens" in encoder.can):
         return TS2Vec()
     return SimCLR()
+
+
+def default_optimiser(modality: AnyModality, encoder: AnyEncoder, pretext: AnyPretext, loaded: bool) -> Optimiser:
+    """AdamW for weights that exist, networks of others and MLPs; else Muon (docs/why/log.md)."""
+    if loaded or isinstance(encoder, HuggingFace | MLP):
+        return Optimiser(kind="adamw", lr=1e-4 if loaded else 5e-4 if isinstance(encoder, HuggingFace) else 1e-3)
+    if modality.layout == "words":  # each step moves the vectors of the few pieces that it saw
+        return Optimiser(kind="muon", lr=2e-2 if pretext.level == "record" else 5e-3)
+    return Optimiser(kind="muon")
 
 
 def default_resolution(encoder: AnyEncoder) -> tuple[tuple[float, float], ...]:

@@ -64,3 +64,12 @@ def test_what_is_missing_between_three_classes_is_named():
     assert legal(TS2Vec, Series, Dilated) == ""
     assert legal(SimCLR, Text, ResNet) == "layout picture"
     assert legal(SimCLR, Table, MLP) == ""
+
+
+@pytest.mark.parametrize("size", ["xs", "s", "m", "l"])
+def test_words_get_a_shallow_trunk_for_vectors_and_the_usual_one_for_tokens(size):
+    shallow, usual = (default_encoder(pretext, TEXT, size) for pretext in (SimCLR(), MaskedToken()))
+    assert shallow.gain == 0.1
+    assert shallow.depth < usual.depth
+    assert usual == Transformer.of_size(size)
+    assert default_encoder(NextToken(), TEXT, size).causal

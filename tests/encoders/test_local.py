@@ -35,9 +35,7 @@ def slow(query, key, value, segment, spare, window, causal):
     for row in range(query.shape[0]):
         for place in range(query.shape[2]):
             seen = [
-                other
-                for other in range(key.shape[2])
-                if allowed(segment, spare, row, place, other, window, causal)
+                other for other in range(key.shape[2]) if allowed(segment, spare, row, place, other, window, causal)
             ]
             scores = torch.einsum("hd,hmd->hm", query[row, :, place], key[row])[:, seen]
             weight = (scores / math.sqrt(query.shape[-1])).softmax(-1)

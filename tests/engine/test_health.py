@@ -33,6 +33,15 @@ def test_a_falling_loss_and_a_full_cloud_are_healthy():
     assert state(FALLING, [look(), look()]) == "healthy"
 
 
+def test_vectors_close_together_stop_nothing_where_tokens_are_predicted():
+    looks = [look(spread=0.2), look(spread=0.004), look(spread=0.004)]
+    assert judge(FALLING, looks).stops
+    verdict = judge(FALLING, looks, tokens=True)
+    assert verdict.state == "partial collapse"
+    assert not verdict.stops
+    assert judge([*FALLING, {"loss": float("nan")}], looks, tokens=True).stops
+
+
 @pytest.mark.parametrize(("losses", "looks"), [([], []), (FALLING[:19], [look()]), (FALLING, [])])
 def test_too_few_numbers_are_not_called_healthy(losses, looks):
     assert state(losses, looks) == "not measured"

@@ -53,3 +53,10 @@ def test_the_choice_is_kept_when_a_resolved_recipe_is_resolved_again():
     once = resolve(Recipe(steps=5, pretext=SimCLR()), IMAGE, 100, loaded=True)
     assert resolve(once, IMAGE, 100) == once
     assert isinstance(once.encoder, ConvNet)
+
+
+def test_words_get_a_rate_for_their_table_unless_one_was_set():
+    assert resolve(Recipe(steps=5), TEXT, 100).optimiser == Optimiser(kind="muon", lr=2e-2)
+    assert resolve(Recipe(steps=5, pretext=NextToken()), TEXT, 100).optimiser == Optimiser(kind="muon", lr=5e-3)
+    chosen = Optimiser(kind="adamw", lr=3e-4)
+    assert resolve(Recipe(steps=5, optimiser=chosen), TEXT, 100).optimiser == chosen

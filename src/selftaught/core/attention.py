@@ -81,17 +81,16 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
         hidden = int(dim * ratio)
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
-        gains = [nn.Parameter(torch.full((dim,), gain)) for _ in range(2)] if gain is not None else []
-        self.gains = nn.ParameterList(gains)
+        self.gains = nn.ParameterList(torch.full((dim,), gain or 0.0) for _ in range(2 * (gain is not None)))
 
     def forward(self, x: Float[Tensor, "b n d"], pattern: Pattern | Mix) -> Float[Tensor, "b n d"]:
         """The block's output."""
-        if not self.gains:
-            x = x + self.attn(self.norm1(x), pattern)
-            return x + self.mlp(self.norm2(x))
-        first, second = self.gains
-        x = x + first * self.attn(self.norm1(x), pattern)
-        return x + second * self.mlp(self.norm2(x))
+        x = x + self._scaled(0, self.attn(self.norm1(x), pattern))
+        out: Tensor = x + self._scaled(1, self.mlp(self.norm2(x)))
+        return out
+
+    def _scaled(self, place: int, change: Tensor) -> Tensor:
+        return self.gains[place] * change if self.gains else change
 
 
 def initialise(module: nn.Module) -> None:

@@ -48,9 +48,7 @@ def continue_texts(
     texts: list[str] = []
     for index, prompt in enumerate(prompts):
         start = start_of(pretrained, modality, prompt, index)
-        more = generate(
-            encoder, head, start, tokens, rng, length=length, temperature=temperature, best=best, stop=stop
-        )
+        more = generate(encoder, head, start, tokens, rng, length=length, temperature=temperature, best=best, stop=stop)
         assert isinstance(start.x, torch.Tensor)  # pieces
         texts += modality.spell(torch.cat([start.x, more], 1), fitted)
     return texts

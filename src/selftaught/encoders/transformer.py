@@ -33,8 +33,8 @@ class Transformer(EncoderConfig):
     MLP over the width. causal: no token sees a later one, when vectors are read too; for next-token pretexts. window:
     tokens that a token sees on either side, for long documents (Beltagy 2020); 0: all of its document. anchors: learned
     global tokens a document that, under a window, see and are seen by all of it; a causal forward has none. gain: where
-    the factors of a block's sums begin, one a channel (Touvron 2021); None: no factors. A small one starts from the mean
-    of what the tokens are, which is a strong beginning for words.
+    the factors of a block's sums begin, one a channel (Touvron 2021); None: no factors. A small one starts from the
+    mean of what the tokens are, which is a strong beginning for words.
     """
 
     width: int = 192

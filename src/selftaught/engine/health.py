@@ -37,19 +37,22 @@ class Health:
         return self.state in ("collapse", "diverging")
 
 
-def judge(losses: Sequence[Row], observations: Sequence[Row], *, pairs: bool = False) -> Health:
+def judge(losses: Sequence[Row], observations: Sequence[Row], *, pairs: bool = False, tokens: bool = False) -> Health:
     """The state of a run.
 
     losses: rows with `loss`; with `log_chance`, the loss of a trivial predictor, where the pretext knows it; and with
     `log_spread`, that of the head's output, where records are compared by it. observations: rows with `spread` (mean
     standard deviation of unit-length vectors' dimensions times sqrt(dim); 1 for an isotropic cloud, 0 for a point),
     `rank` (RankMe), `dim`, and `alignment` (mean squared distance of two views) where measured; oldest first, of the
-    untrained encoder if the first. pairs: whether the pretext compares views.
+    untrained encoder if the first. pairs: whether the pretext compares views. tokens: whether it predicts tokens: then
+    the vectors of records, which nothing asks to differ, may lie close together for a while, and that stops nothing.
     """
     verdict = _diverging(losses) or _collapsed(losses, observations)
     verdict = verdict or _equal_views(observations, pairs) or _not_learning(losses)
     if verdict is not None:
         state, cause = verdict
+        if tokens and state == "collapse":
+            state = "partial collapse"
         return Health(state=state, cause=cause, remedy=REMEDIES[state])
     if len(losses) < ENOUGH or not observations:
         cause = f"{len(losses)} logged steps and {len(observations)} looks at held-out records are too few to judge by"

@@ -198,8 +198,9 @@ class Session:
 
     def judged(self) -> Health:
         """The state of the run by all that was logged."""
-        pairs = len(flatten_plan(self.job.recipe.objective.plan())) > 1
-        return judge(self.losses, read_rows(self.job.folder.health), pairs=pairs)
+        pretext = self.job.recipe.objective
+        pairs, tokens = len(flatten_plan(pretext.plan())) > 1, pretext.level == "token"
+        return judge(self.losses, read_rows(self.job.folder.health), pairs=pairs, tokens=tokens)
 
     def look(self, clock: Clock) -> None:
         """One row of health.csv; a collapse in two looks at what was trained ends the run."""

@@ -84,9 +84,7 @@ class NextWindow(Pretext):
         return Outcome(losses={"window": loss}, logs={"chance": chance})
 
 
-def cut_in_time(
-    batch: Batch, window: tuple[float, float], rng: Rng
-) -> tuple[Bool[Tensor, "b n"], Bool[Tensor, "b n"]]:
+def cut_in_time(batch: Batch, window: tuple[float, float], rng: Rng) -> tuple[Bool[Tensor, "b n"], Bool[Tensor, "b n"]]:
     """Which tokens lie before and after a cut at a random share of each record's time, its first axis.
 
     Both have a token wherever there are two moments; a record of one moment is all past.

@@ -83,9 +83,9 @@ class Text(Modality):
     lowercase: bool = False
     ending: bool = False
     strength: float = 1.0
-    deletion: float = 0.1
+    deletion: float = 0.3
     noise: float = 0.1
-    crop: float = 0.5
+    crop: float = 0.7
     span: tuple[float, float] = (0.25, 0.5)
     dropout: float = 0.0
     room: int = 128
