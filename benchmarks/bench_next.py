@@ -23,12 +23,13 @@ COLUMNS = ("set", "seed", "context", "parameters", "minutes", "steps", "characte
 
 
 def lay_out(work: Path) -> Path:
-    """A folder with a train and a validation file."""
-    folder = work / "shakespeare"
+    """A folder with a train file, and the held-out text as two: pretraining looks at one of them only."""
+    folder = work / "shakespeare-parts"
     if not folder.exists():
         content = ledger.data_file("shakespeare/shakespeare.txt").read_bytes()
-        middle = round((1 - HELD) * len(content))
-        for name, part in (("train", content[:middle]), ("validation", content[middle:])):
+        first, second = round((1 - HELD) * len(content)), round((1 - HELD / 2) * len(content))
+        parts = {"train": content[:first], "validation": content[first:second], "test": content[second:]}
+        for name, part in parts.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
             (folder / name / "text.txt").write_bytes(part)
     return folder
@@ -71,7 +72,8 @@ def validation_loss(out: Path, folder: Path, context: int) -> tuple[float, int]:
 
     known = load_pretrained(out / "encoder")
     encoder, head = load_next_token(out, known)
-    content = torch.frombuffer(bytearray((folder / "validation" / "text.txt").read_bytes()), dtype=torch.uint8)
+    held = b"".join((folder / part / "text.txt").read_bytes() for part in ("validation", "test"))
+    content = torch.frombuffer(bytearray(held), dtype=torch.uint8)
     pieces = known.modality.batch(Rows(fields={"text": (content,)}, record=torch.zeros(1).long()), known.fitted).x[0][0]
     blocks = pieces.unfold(0, context + 1, context)
     total = 0.0
