@@ -55,10 +55,11 @@ def measure(options: argparse.Namespace, folder: Path, seed: int) -> dict[str, o
     )
     out = options.work / "runs" / f"shakespeare-{recipe.hash}-{ledger.commit()}"
     pretrain(folder, out=out, recipe=recipe, split="folder", stores=options.work / "stores", quiet=True)
-    rows = read_rows(RunFolder(out).losses)
+    last = read_rows(RunFolder(out).losses)[-1]
     loss, count = validation_loss(out, folder, options.context)
-    rate = len(rows) * options.batch * options.context / float(rows[-1]["seconds"])
-    return {"steps": len(rows), "characters_a_second": rate, "loss": loss, "parameters": count}
+    steps = int(last["step"])
+    rate = steps * options.batch * options.context / float(last["seconds"])
+    return {"steps": steps, "characters_a_second": rate, "loss": loss, "parameters": count}
 
 
 def validation_loss(out: Path, folder: Path, context: int) -> tuple[float, int]:
