@@ -1,9 +1,12 @@
 """TF-IDF and logistic regression: terms weigh what they should, classes and numbers are told, odd texts do no harm."""
 
+import warnings
+
 import numpy as np
 import pytest
 from tests.modalities.text.samples import ODD, SMALL, rows_of, text_documents
 
+from selftaught.modalities.text import classical
 from selftaught.modalities.text.classical import MOST, predict_texts, weigh_terms
 
 TEXTS, LABELS = text_documents(200, np.random.default_rng(5))
@@ -11,8 +14,8 @@ LABELS = np.array(LABELS)
 
 
 def predict(known, labels, asked):
-    (classical,) = SMALL.classical()
-    return classical.predict(rows_of(known), np.array(labels), rows_of(asked))
+    (control,) = SMALL.classical()
+    return control.predict(rows_of(known), np.array(labels), rows_of(asked))
 
 
 def test_classes_are_told_apart_and_the_same_texts_give_the_same_answer():
@@ -59,3 +62,12 @@ def test_a_corpus_of_many_labels_is_learned_from_evenly():
     known = [f"word{index % 2}" for index in range(MOST + 10_000)]
     labels = np.arange(len(known)) % 2
     assert predict_texts(known, labels, ["word0", "word1"]).tolist() == [0, 1]
+
+
+def test_a_class_that_does_not_converge_says_nothing(monkeypatch):
+    monkeypatch.setattr(classical, "ITERATIONS", 1)
+    texts = [f"word{number % 7} thing{number % 5}" for number in range(60)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = classical.predict_texts(texts, np.arange(60) % 3, texts[:4])
+    assert len(found) == 4

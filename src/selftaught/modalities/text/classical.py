@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from selftaught.core.modality import Predictor, Rows
 
 Texts = Callable[[Rows], list[str]]
 
+ITERATIONS = 400
 STRENGTH = 30.0
 """C of scikit-learn; texts have unit length, so that few labels need a large one, and 1 to 100 hardly differ."""
 
@@ -40,6 +42,7 @@ def predictors(texts: Texts) -> tuple[Predictor, ...]:
 
 def predict_texts(known: Sequence[str], labels: np.ndarray, asked: Sequence[str]) -> np.ndarray:
     """Labels of the asked texts: classes where the known labels are whole numbers, else numbers."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
 
@@ -51,8 +54,10 @@ def predict_texts(known: Sequence[str], labels: np.ndarray, asked: Sequence[str]
     if len(np.unique(labels)) < 2:
         return np.full(len(asked), labels[0])
     # The dual solver takes a fiftieth of the time of the joint loss, which is no better here.
-    model = LogisticRegression(C=STRENGTH, solver="liblinear", dual=True, random_state=0)
-    return np.asarray(OneVsRestClassifier(model).fit(first, labels).predict(second))
+    model = LogisticRegression(C=STRENGTH, solver="liblinear", dual=True, max_iter=ITERATIONS, random_state=0)
+    with warnings.catch_warnings():  # a class that is not quite converged is as good
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(OneVsRestClassifier(model).fit(first, labels).predict(second))
 
 
 def weigh_terms(train: Sequence[str], other: Sequence[str]) -> tuple[Any, Any]:
