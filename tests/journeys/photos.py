@@ -14,6 +14,8 @@ from selftaught.cli import main
 CLASSES = ("rows", "columns", "disc")
 SIDE = 20
 QUICK = ("--steps", "6", "--batch", "16", "--size", "xs", "--precision", "fp32", "--quiet")
+USAGE, DATA, GATE = 2, 3, 4
+"""Exit codes."""
 
 
 def draw(kind: int, rng: np.random.Generator, side: int = SIDE) -> np.ndarray:
@@ -68,6 +70,21 @@ def call(*arguments: object) -> Said:
         except SystemExit as leave:
             code = int(leave.code or 0)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def pretrain(data: Path, *more: object) -> Said:
+    """A short training on some data, its run beside them."""
+    return call("pretrain", data, "--out", data.parent / "run", *QUICK, *more)
+
+
+def refused(said: Said, code: int, *words: str) -> None:
+    """Asserts that a command ended with this code and a message that has all the words, and printed nothing else."""
+    assert said.code == code, said
+    assert said.out == ""
+    for word in words:
+        assert word in said.err, said.err
+    assert "Traceback" not in said.err
+    assert "object at" not in said.err
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.journeys.photos import QUICK, Said, call
+from tests.journeys.photos import DATA, call, pretrain, refused
 from tests.modalities.audio.makers import sound, wav, write_sounds
 
-DATA = 3
 TONE = sound(0.4)
 HEARD = 40
-
-
-def pretrain(data: Path, *more: object) -> Said:
-    return call("pretrain", data, "--out", data.parent / "run", *QUICK, *more)
-
-
-def refused(said: Said, *words: str) -> None:
-    assert said.code == DATA, said
-    assert said.out == ""
-    for word in words:
-        assert word in said.err, said.err
-    assert "Traceback" not in said.err
-    assert "object at" not in said.err
 
 
 def header(place: int, value: int) -> bytes:
@@ -82,32 +68,32 @@ def test_broken_recordings_are_set_aside_and_odd_ones_remarked_on_and_the_run_go
 def test_files_that_are_no_sound_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.wav").write_text("hello")
-    refused(pretrain(tmp_path / "texts"), "a.wav", "Not a sound", "Format not recognised")
+    refused(pretrain(tmp_path / "texts"), DATA, "a.wav", "Not a sound", "Format not recognised")
     assert not (tmp_path / "run").exists()
 
 
 def test_one_recording_is_refused(tmp_path: Path) -> None:
-    refused(pretrain(write_sounds(tmp_path / "one", 1)), "more data")
+    refused(pretrain(write_sounds(tmp_path / "one", 1)), DATA, "more data")
 
 
 def test_identical_recordings_are_refused(tmp_path: Path) -> None:
     (tmp_path / "same").mkdir()
     for number in range(HEARD):
         (tmp_path / "same" / f"{number}.wav").write_bytes(wav(TONE))
-    refused(pretrain(tmp_path / "same"), "all records are identical")
+    refused(pretrain(tmp_path / "same"), DATA, "all records are identical")
 
 
 def test_nothing_but_silence_is_refused(tmp_path: Path) -> None:
     (tmp_path / "silence").mkdir()
     for number in range(HEARD):
         (tmp_path / "silence" / f"{number}.wav").write_bytes(wav(np.zeros(2000 + 10 * number, np.float32)))
-    refused(pretrain(tmp_path / "silence"), "all silent")
+    refused(pretrain(tmp_path / "silence"), DATA, "all silent")
 
 
 def test_waves_in_an_array_need_their_rate(tmp_path: Path) -> None:
     waves = np.stack([sound(0.3, 200 + 150 * (number % 3), seed=number) for number in range(HEARD)])
     np.save(tmp_path / "waves.npy", waves)
-    refused(pretrain(tmp_path / "waves.npy", "--modality", "audio"), "--set modality.rate=16000")
+    refused(pretrain(tmp_path / "waves.npy", "--modality", "audio"), DATA, "--set modality.rate=16000")
     said = pretrain(tmp_path / "waves.npy", "--modality", "audio", "--set", "modality.rate=8000")
     assert said.code == 0, said.err
 
@@ -115,7 +101,7 @@ def test_waves_in_an_array_need_their_rate(tmp_path: Path) -> None:
 def test_a_label_column_of_a_table_among_the_files_is_pointed_out(tmp_path: Path) -> None:
     folder = write_sounds(tmp_path / "sounds", 3)
     (folder / "metadata.csv").write_text("file,digit\n000.wav,1\n001.wav,2\n002.wav,1\n")
-    refused(pretrain(folder, "--labels", "digit"), "metadata.csv:digit")
+    refused(pretrain(folder, "--labels", "digit"), DATA, "metadata.csv:digit")
 
 
 @pytest.mark.slow

@@ -8,22 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.journeys.photos import QUICK, Ready, Said, call, pictures, write_labels, write_photos
+from tests.journeys.photos import (
+    DATA,
+    GATE,
+    USAGE,
+    Ready,
+    call,
+    pictures,
+    pretrain,
+    refused,
+    write_labels,
+    write_photos,
+)
 
-USAGE, DATA, GATE = 2, 3, 4
 PROBES = ("--budgets", "1,5,all", "--draws", "2", "--from-scratch", "none", "--quiet")
-
-
-def pretrain(data: Path, *more: object) -> Said:
-    return call("pretrain", data, "--out", data.parent / "run", *QUICK, *more)
-
-
-def refused(said: Said, code: int, *words: str) -> None:
-    assert said.code == code, said
-    assert said.out == ""
-    for word in words:
-        assert word in said.err, said.err
-    assert "Traceback" not in said.err
 
 
 def save(folder: Path, arrays: np.ndarray) -> Path:

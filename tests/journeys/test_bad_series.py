@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.journeys.photos import QUICK, Said, call
+from tests.journeys.photos import DATA, pretrain, refused
 
-DATA = 3
 STEPS = 24
 
 
@@ -25,18 +24,6 @@ def write(folder: Path, count: int = 40) -> Path:
     for number in range(count):
         (folder / f"{number:02d}.csv").write_text("\n".join(lines(number)) + "\n", encoding="utf-8")
     return folder
-
-
-def pretrain(data: Path, *more: object) -> Said:
-    return call("pretrain", data, "--out", data.parent / "run", *QUICK, *more)
-
-
-def refused(said: Said, *words: str) -> None:
-    assert said.code == DATA, said
-    assert said.out == ""
-    for word in words:
-        assert word in said.err, said.err
-    assert "Traceback" not in said.err
 
 
 @pytest.fixture
@@ -121,14 +108,14 @@ def test_recordings_of_one_step_and_short_ones_are_used(folder: Path) -> None:
 
 
 def test_one_recording_is_too_few(tmp_path: Path) -> None:
-    refused(pretrain(write(tmp_path / "one", 1)), "more data")
+    refused(pretrain(write(tmp_path / "one", 1)), DATA, "more data")
 
 
 def test_identical_recordings_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "same", 2)
     for number in range(40):
         (folder / f"{number:02d}.csv").write_text("\n".join(lines(0)), encoding="utf-8")
-    refused(pretrain(folder), "all records are identical")
+    refused(pretrain(folder), DATA, "all records are identical")
 
 
 def test_recordings_of_one_constant_each_are_refused_with_the_columns(tmp_path: Path) -> None:
@@ -136,7 +123,7 @@ def test_recordings_of_one_constant_each_are_refused_with_the_columns(tmp_path: 
     for number in range(20):
         text = "t,age\n" + "".join(f"{place},{number}\n" for place in range(9))
         (folder / f"{number:02d}.csv").write_text(text, encoding="utf-8")
-    refused(pretrain(folder, "--modality", "series"), "varies over time", "age")
+    refused(pretrain(folder, "--modality", "series"), DATA, "varies over time", "age")
 
 
 def test_recordings_without_any_value_are_refused(tmp_path: Path) -> None:
@@ -144,7 +131,7 @@ def test_recordings_without_any_value_are_refused(tmp_path: Path) -> None:
     for number in range(20):
         text = "t,x\n" + "".join(f"{place},\n" for place in range(9))
         (folder / f"{number:02d}.csv").write_text(text, encoding="utf-8")
-    refused(pretrain(folder, "--modality", "series"), "No column of numbers", "x")
+    refused(pretrain(folder, "--modality", "series"), DATA, "No column of numbers", "x")
 
 
 def long_table(tmp_path: Path, change: Callable[[list[str]], list[str]] = list) -> Path:
@@ -157,7 +144,7 @@ def long_table(tmp_path: Path, change: Callable[[list[str]], list[str]] = list) 
 
 def test_rows_of_no_recording_are_refused_with_the_column(tmp_path: Path) -> None:
     path = long_table(tmp_path, lambda rows: [*rows[:-1], "," + rows[-1].partition(",")[2]])
-    refused(pretrain(path, "--modality", "series"), "1 rows have no 'id'")
+    refused(pretrain(path, "--modality", "series"), DATA, "1 rows have no 'id'")
 
 
 def test_a_label_that_changes_within_a_recording_is_refused(tmp_path: Path) -> None:
@@ -165,18 +152,18 @@ def test_a_label_that_changes_within_a_recording_is_refused(tmp_path: Path) -> N
     head, *rows = path.read_text(encoding="utf-8").splitlines()
     marked = [f"{row},{'ab'[place % 2]}" for place, row in enumerate(rows)]
     path.write_text("\n".join([f"{head},state", *marked]), encoding="utf-8")
-    refused(pretrain(path, "--labels", "state"), "several values in column 'state'", "r00")
+    refused(pretrain(path, "--labels", "state"), DATA, "several values in column 'state'", "r00")
 
 
 def test_a_channel_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
     path = long_table(tmp_path)
-    refused(pretrain(path, "--modality", "series", "--set", 'modality.channels=["speed"]'), "speed")
+    refused(pretrain(path, "--modality", "series", "--set", 'modality.channels=["speed"]'), DATA, "speed")
 
 
 def test_a_table_that_is_not_utf8_is_refused_with_its_name(tmp_path: Path) -> None:
     path = long_table(tmp_path)
     path.write_bytes(path.read_bytes() + b"r99,0,\xff,1\n")
-    refused(pretrain(path), "long.csv", "UTF-8")
+    refused(pretrain(path), DATA, "long.csv", "UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -190,11 +177,11 @@ def test_a_table_that_is_not_utf8_is_refused_with_its_name(tmp_path: Path) -> No
 )
 def test_a_broken_archive_is_refused_with_its_name(tmp_path: Path, text: str, words: list[str]) -> None:
     (tmp_path / "Broken_TRAIN.ts").write_text(text, encoding="utf-8")
-    refused(pretrain(tmp_path / "Broken_TRAIN.ts"), "Broken_TRAIN.ts", *words)
+    refused(pretrain(tmp_path / "Broken_TRAIN.ts"), DATA, "Broken_TRAIN.ts", *words)
 
 
 def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
     ragged = np.empty(3, object)
     ragged[:] = [np.ones(3), np.ones(4), np.ones(5)]
     np.savez(tmp_path / "ragged.npz", X=ragged)
-    refused(pretrain(tmp_path / "ragged.npz"), "never loaded")
+    refused(pretrain(tmp_path / "ragged.npz"), DATA, "never loaded")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.journeys.photos import QUICK, Said, call
+from tests.journeys.photos import DATA, USAGE, call, pretrain, refused
 
-USAGE, DATA = 2, 3
 COUNT = 160
 
 
@@ -23,18 +22,6 @@ def lines(count: int = COUNT, seed: int = 0) -> list[str]:
 def write(path: Path, rows: list[str]) -> Path:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
-
-
-def pretrain(data: Path, *more: object) -> Said:
-    return call("pretrain", data, "--out", data.parent / "run", *QUICK, *more)
-
-
-def refused(said: Said, *words: str, code: int = DATA) -> None:
-    assert said.code == code, said
-    assert said.out == ""
-    for word in words:
-        assert word in said.err, said.err
-    assert "Traceback" not in said.err
 
 
 HEAD = lines(0)[0]
@@ -56,7 +43,7 @@ REFUSED = {
 def test_tables_that_cannot_be_used_are_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
     content, words = REFUSED[name]
     (tmp_path / "people.csv").write_bytes(content)
-    refused(pretrain(tmp_path / "people.csv", "--modality", "table"), *words)
+    refused(pretrain(tmp_path / "people.csv", "--modality", "table"), DATA, *words)
     assert not (tmp_path / "run" / "manifest.json").exists()
 
 
@@ -70,7 +57,7 @@ def test_tables_that_cannot_be_used_are_refused_before_anything_is_written(tmp_p
 )
 def test_kinds_that_cannot_be_are_refused(tmp_path: Path, kinds: str, words: list[str]) -> None:
     data = write(tmp_path / "people.csv", lines())
-    refused(pretrain(data, "--modality", "table", "--set", f"modality.kinds={kinds}"), *words, code=USAGE)
+    refused(pretrain(data, "--modality", "table", "--set", f"modality.kinds={kinds}"), USAGE, *words)
 
 
 def odd_lines() -> list[str]:
@@ -123,7 +110,9 @@ def test_new_rows_with_unseen_categories_missing_and_other_columns_are_embedded(
 @pytest.mark.slow
 def test_rows_of_another_table_are_refused_by_name(run: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other.csv", ["petals,colour", *(f"{place},red" for place in range(5))])
-    refused(call("embed", run, other, "--out", tmp_path / "x.npy", "--quiet"), "none of the table's columns", "petals")
+    refused(
+        call("embed", run, other, "--out", tmp_path / "x.npy", "--quiet"), DATA, "none of the table's columns", "petals"
+    )
 
 
 @pytest.mark.slow

@@ -6,24 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.journeys.photos import QUICK, Said, call
+from tests.journeys.photos import DATA, USAGE, Said, call, pretrain, refused
 from tests.modalities.text.samples import text_documents
 
-USAGE, DATA = 2, 3
 TEXTS = [str(text) for text in text_documents(80, np.random.default_rng(3))[0]]
 """Eighty good documents."""
-
-
-def pretrain(data: Path, *more: object) -> Said:
-    return call("pretrain", data, "--out", data.parent / "run", *QUICK, *more)
-
-
-def refused(said: Said, code: int, *words: str) -> None:
-    assert said.code == code, said
-    assert said.out == ""
-    for word in words:
-        assert word in said.err, said.err
-    assert "Traceback" not in said.err
 
 
 def ran(said: Said, *words: str) -> None:
