@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/bench_attention.py
 
-The choice in core/attention.py rests on results/attention.csv. Query, key and value are the strided views that a fused
-projection gives; explicit: product, softmax, product; fused: torch's scaled_dot_product_attention. The ways take turns.
-"median" and "best" are taken over the rounds. Two threads are timed by the clock, which needs a machine of one's own: a
-thread that waits for a core holds up the other one at every barrier. `--threads 1` counts CPU seconds instead, and can
-stand other work on the machine.
+The choice in layers/attention.py rests on results/attention.csv. Query, key and value are the strided views that a
+fused projection gives; explicit: product, softmax, product; fused: torch's scaled_dot_product_attention. The ways
+take turns. "median" and "best" are taken over the rounds. Two threads are timed by the clock, which needs a machine
+of one's own: a thread that waits for a core holds up the other one at every barrier. `--threads 1` counts CPU seconds
+instead, and can stand other work on the machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHAPES = {  # rows, heads, tokens, width of a head
 
 
 def explicit(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """The way that core/attention.py takes in bf16 on CPU."""
+    """The way that layers/attention.py takes in bf16 on CPU."""
     return ((query * (1 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)).softmax(-1) @ value
 
 

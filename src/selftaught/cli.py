@@ -186,13 +186,15 @@ def build_recipe(given: dict[str, Any]) -> Any:
         if value is not None:
             content[name] = named_part(name, value) if name in UNIONS else value
     recipe = Recipe(**content)
+    wanted: dict[str, Any] = {}
     for change in changes:
         key, found, text = change.partition("=")
         if not found:
             raise UsageError(f"--set takes KEY=VALUE; got {change!r}.")
-        check_named(recipe, key.strip())
-        recipe = override(recipe, key.strip(), toml_value(text.strip()))
-    return recipe
+        if key.strip().partition(".")[0] not in wanted:
+            check_named(recipe, key.strip())
+        wanted[key.strip()] = toml_value(text.strip())
+    return override(recipe, wanted)
 
 
 def check_named(recipe: Any, key: str) -> None:

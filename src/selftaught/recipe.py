@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +12,11 @@ import tomli_w
 from selftaught.core.config import fingerprint, from_dict, to_dict
 from selftaught.core.errors import UsageError
 from selftaught.core.pretext import check_pair
-from selftaught.encoders import MLP, AnyEncoder, ConvNet, HuggingFace
-from selftaught.encoders.choice import default_encoder, readers
+from selftaught.encoders import MLP, AnyEncoder, HuggingFace
+from selftaught.encoders.choice import default_encoder, default_resolution, readers
 from selftaught.modalities import AnyModality
-from selftaught.pretexts import AnyPretext, SimCLR, Supervised, TS2Vec
+from selftaught.pretexts import AnyPretext, SimCLR, Supervised
+from selftaught.pretexts.choice import check_positives, default_batch, default_pretext
 
 Size = Literal["xs", "s", "m", "l"]
 
@@ -65,6 +65,9 @@ class Recipe:
     encoder: AnyEncoder | None = option(None, "network; the modality's default at the given size when not given")
     pretext: AnyPretext | None = option(None, "self-supervised objective; the usual one of the modality when not given")
     optimiser: Optimiser = option(Optimiser(kind="muon"), "how weights move")
+    positives: Literal["record", "group"] = option(
+        "record", "what the views of a pair show: one record, or two of one group (--group: speaker, device)"
+    )
     size: Size = option("s", "size dial of the default encoder")
     minutes: float | None = option(None, "budget in minutes of training")
     epochs: float | None = option(None, "budget in passes over the training part")
@@ -141,7 +144,6 @@ def read_recipe(path: Path | str) -> Recipe:
 def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = False) -> Recipe:
     """The recipe with every None decided for a modality and a number of training records.
 
-    The batch becomes 256 (TS2Vec: 32), or the largest power of two that a fourth of the records holds, 8 at least.
     loaded: training starts from weights that exist; these, and networks of others, are trained with AdamW where no
     optimiser was set up by hand: Muon gives every matrix a size of its own. Raises IllegalPair for an illegal choice.
     """
@@ -150,22 +152,16 @@ def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = 
     offers = modality.offers | (frozenset({"label"}) if isinstance(pretext, Supervised) else frozenset())
     names = (modality.name, type(encoder).__name__.lower())
     check_pair(pretext, offers, encoder.can, names, readers(modality, encoder))
+    if recipe.positives == "group":
+        check_positives(pretext)
     optimiser = recipe.optimiser
     if optimiser == Optimiser(kind="muon"):
         optimiser = default_optimiser(modality, encoder, pretext, loaded)
     minutes = recipe.minutes if (recipe.epochs or recipe.steps or recipe.minutes) else 5.0
     resolution = recipe.resolution if recipe.resolution is not None else default_resolution(encoder)
-    most = 32 if isinstance(pretext, TS2Vec) else 256  # its scores grow with the square of the steps
-    batch = recipe.batch or min(most, max(8, 2 ** int(math.log2(max(1, records / 4)))))
+    batch = recipe.batch or default_batch(pretext, records)
     chosen = replace(recipe, modality=modality, encoder=encoder, pretext=pretext, optimiser=optimiser)
     return replace(chosen, resolution=resolution, batch=batch, minutes=minutes)
-
-
-def default_pretext(modality: AnyModality, encoder: AnyEncoder | None) -> AnyPretext:
-    """TS2Vec for sequences where the encoder gives tokens, else SimCLR (docs/why/log.md)."""
-    if modality.layout == "sequence" and (encoder is None or "tokens" in encoder.can):
-        return TS2Vec()
-    return SimCLR()
 
 
 def default_optimiser(modality: AnyModality, encoder: AnyEncoder, pretext: AnyPretext, loaded: bool) -> Optimiser:
@@ -175,13 +171,6 @@ def default_optimiser(modality: AnyModality, encoder: AnyEncoder, pretext: AnyPr
     if modality.layout == "words":  # each step moves the vectors of the few pieces that it saw
         return Optimiser(kind="muon", lr=2e-2 if pretext.level == "record" else 5e-3)
     return Optimiser(kind="muon")
-
-
-def default_resolution(encoder: AnyEncoder) -> tuple[tuple[float, float], ...]:
-    """Small views first for convolutions, which take any size; full views all along for the others."""
-    if isinstance(encoder, ConvNet):
-        return ((0.5, 0.3), (0.75, 0.75), (1.0, 1.0))
-    return ((1.0, 1.0),)
 
 
 def _without_none(item: Any) -> Any:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from selftaught.core.config import fingerprint, from_dict, members, override, to_dict
 from selftaught.core.errors import UsageError
+from selftaught.encoders import Transformer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +116,17 @@ def test_what_does_not_fit_is_refused_with_place_and_remedy(kind, value, said):
 
 def test_overriding_a_dotted_path_changes_only_that_field():
     drawing = Drawing(second=Square(side=1))
-    assert override(drawing, "second.side", 5) == Drawing(second=Square(side=5))
-    assert override(drawing, "style", "dashed") == Drawing(second=Square(side=1), style="dashed")
-    assert override(drawing, "shape", "round") == drawing
+    assert override(drawing, {"second.side": 5}) == Drawing(second=Square(side=5))
+    assert override(drawing, {"style": "dashed"}) == Drawing(second=Square(side=1), style="dashed")
+    assert override(drawing, {"shape": "round"}) == drawing
     assert drawing.second.side == 1
+
+
+def test_fields_that_fit_only_together_are_changed_together():
+    trunk = Transformer(width=192, heads=3)
+    assert override(trunk, {"width": 320, "heads": 5}) == Transformer(width=320, heads=5)
+    with pytest.raises(UsageError):
+        override(trunk, {"width": 320})
 
 
 @pytest.mark.parametrize(
@@ -132,7 +140,7 @@ def test_overriding_a_dotted_path_changes_only_that_field():
 )
 def test_overriding_is_as_strict_as_reading(path, value, said):
     with pytest.raises(UsageError, match=said):
-        override(Drawing(), path, value)
+        override(Drawing(), {path: value})
 
 
 def test_members_of_a_union_go_by_lower_case_name():

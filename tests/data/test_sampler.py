@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from selftaught.core.errors import DataError, UsageError
-from selftaught.data.sampler import Position, Sampler
+from selftaught.data.sampler import Partners, Position, Sampler
 
 INDICES = np.arange(100, 203)
 
@@ -69,3 +69,28 @@ def test_what_cannot_be_sampled_is_refused():
         sampler(rank=2, ranks=2)
     with pytest.raises(DataError, match="no record"):
         sampler(indices=np.empty(0, np.int64))
+
+
+GROUPS = np.array([0, 0, 0, 1, 1, 2, -1, -1, 0, 1])
+
+
+def test_a_partner_is_another_training_record_of_the_same_group():
+    train = np.array([0, 1, 2, 3, 4, 5, 6, 7])  # 8 and 9 are held out, though of groups 0 and 1
+    partners = Partners(indices=train, groups=GROUPS, seed=1)
+    drawn = np.stack([partners.of(train, epoch) for epoch in range(60)])
+    for place, record in enumerate(train):
+        others = {int(each) for each in train if GROUPS[each] == GROUPS[record] >= 0 and each != record}
+        assert set(drawn[:, place].tolist()) == (others or {int(record)})
+
+
+def test_partners_depend_on_seed_epoch_and_record_alone():
+    train = np.arange(8)
+    partners, again = (Partners(indices=train, groups=GROUPS, seed=3) for _ in range(2))
+    whole = partners.of(train, 5)
+    assert np.array_equal(whole[[6, 2, 0]], again.of(train[[6, 2, 0]], 5))
+    assert any(not np.array_equal(whole, partners.of(train, epoch)) for epoch in range(5))
+
+
+def test_groups_of_one_record_have_no_partners_to_offer():
+    with pytest.raises(DataError, match="No two training records share a group"):
+        Partners(indices=np.array([0, 3, 5, 6, 7]), groups=GROUPS, seed=0)

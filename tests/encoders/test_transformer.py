@@ -8,12 +8,12 @@ import torch
 from tests.toys.samples import SAMPLES
 from torch.utils.flop_counter import FlopCounterMode
 
-from selftaught.core.attention import attend, attention_pattern
 from selftaught.core.batch import Axis, View
 from selftaught.core.errors import UsageError
-from selftaught.core.positions import PositionCode, sinusoids
 from selftaught.core.rng import Rng
 from selftaught.encoders import Transformer
+from selftaught.layers.attention import attend, attention_pattern
+from selftaught.layers.positions import PositionCode, sinusoids
 
 SEGMENT = torch.tensor([[1, 1, 2, 2, 0], [1, 2, 3, 0, 0]])
 SMALL = Transformer(width=16, depth=2, heads=2)

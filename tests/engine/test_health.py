@@ -86,6 +86,18 @@ def test_a_head_that_gives_one_vector_is_collapse_whatever_the_encoder_does():
     assert state(rows[:30], [look(), look()]) == "healthy"
 
 
+def test_vectors_close_together_are_partial_collapse_while_the_head_tells_them_apart():
+    rows = [{"loss": 1 / (step + 1), "log_spread": 0.9} for step in range(60)]
+    found = judge(rows, [look(), look(0.03), look(0.03)])
+    assert (found.state, found.stops) == ("partial collapse", False)
+    assert "still tells them apart" in found.cause
+
+
+def test_the_remedy_for_close_vectors_of_token_pretexts_is_one_that_compares_records():
+    assert "SimCLR" in judge(FALLING, [look(), look(0.12)], tokens=True).remedy
+    assert "SimCLR" not in judge(FALLING, [look(), look(0.12)]).remedy
+
+
 @pytest.mark.parametrize("after", [{"rank": 2.5}, {"spread": 0.12}])
 def test_a_fall_to_below_a_quarter_is_partial_collapse(after):
     found = judge(FALLING, [look(), look(**after)])

@@ -268,13 +268,31 @@ def test_tables_that_are_named_for_their_parts_are_one_source_with_these_parts(t
 def test_tables_of_other_names_or_columns_or_beside_other_files_are_not_joined(tmp_path: Path):
     assert join_parts(tmp_path / "nothing") == tmp_path / "nothing"
     assert join_parts(parts(tmp_path)) != tmp_path
-    for place, content in (("more.csv", "age\n1\n"), ("a.png", ""), ("validation.csv", "age,job\n1,cook\n")):
+    for place, content in (("more.csv", "age\n1\n"), ("a.png", ""), ("validation.csv", "colour,height\nred,2\n")):
         (tmp_path / place).write_text(content)
         assert join_parts(tmp_path) == tmp_path
         (tmp_path / place).unlink()
     for number in range(2):
         (tmp_path / f"{number}.txt").write_text("a letter")
     assert join_parts(tmp_path) == tmp_path
+
+
+def test_a_part_without_the_labels_is_more_to_learn_from_and_not_tested_on(tmp_path: Path):
+    folder = parts(tmp_path)
+    lines = [line.split(",") for line in (folder / "test.csv").read_text().splitlines()]
+    kept = [place for place, name in enumerate(lines[0]) if name != "class"]
+    (folder / "test.csv").write_text("\n".join(",".join(cells[place] for place in kept) for cells in lines) + "\n")
+    source = opened(join_parts(folder), apart=("class",), labels="class")
+    assert [record.split for record in source.records] == [None] * 10 + ["train"] * 30
+    assert [record.label is None for record in source.records] == [True] * 10 + [False] * 30
+    assert list(source.records[0].read()) == ["age", "job", "hours"]
+
+
+def test_a_table_with_semicolons_and_decimal_commas_is_read_as_its_country_writes_it(tmp_path: Path):
+    path = tmp_path / "werte.csv"
+    path.write_text("alter;ort;hoehe\n" + "".join(f"{age};Ulm, Ost;{age},5\n" for age in range(20, 60)))
+    values = opened(path).records[0].read()
+    assert dict(values) == {"alter": "20", "ort": "Ulm, Ost", "hoehe": "20.5"}
 
 
 def test_a_list_of_texts_is_read_as_texts_and_one_of_paths_as_files(tmp_path: Path):

@@ -6,13 +6,13 @@ import pytest
 import torch
 from tests.parity.recorded import arrays, facts, fill
 
-from selftaught.core.attention import Block
 from selftaught.core.batch import Axis, Batch, View
 from selftaught.core.modality import Fitted, Rows
-from selftaught.core.positions import PositionCode
 from selftaught.core.rng import Rng
 from selftaught.encoders.resnet import ResNet
 from selftaught.encoders.transformer import Transformer
+from selftaught.layers.attention import Block
+from selftaught.layers.positions import PositionCode
 from selftaught.modalities import Image
 
 SHALLOW = {"rtol": 1e-4, "atol": 1e-5}

@@ -75,6 +75,44 @@ def test_nt_xent_over_processes_equals_one_process_in_value_and_gradient(views):
     torch.testing.assert_close(torch.autograd.grad(spread, z)[0], torch.autograd.grad(whole, z)[0])
 
 
+def test_records_of_one_content_are_no_negatives_of_each_other():
+    z, content = torch.randn(6, 2, 8), torch.tensor([4, 4, -3, 4, 1, 1])
+    total = 0.0
+    for view in range(2):
+        for record in range(6):
+            others = [
+                math.exp(similarity(z[record, view], z[other, side]) / 0.2)
+                for other in range(6)
+                for side in range(2)
+                if (other, side) != (record, view) and (other == record or content[other] != content[record])
+            ]
+            positive = math.exp(similarity(z[record, view], z[record, 1 - view]) / 0.2)
+            total -= math.log(positive / sum(others))
+    assert nt_xent(z, 0.2, content=content).item() == pytest.approx(total / 12, rel=1e-5)
+    assert nt_xent(z, 0.2, content=torch.arange(6)).item() == pytest.approx(nt_xent(z, 0.2).item(), rel=1e-6)
+
+
+def test_records_of_one_content_on_several_processes_equal_one_process():
+    z, content = torch.randn(8, 2, 4), torch.tensor([0, 1, 0, 2, 2, 0, 3, 1])
+
+    def loss(rank):
+        mine = slice(4 * rank, 4 * rank + 4)
+        return nt_xent(z[mine], 0.2, lambda part: content if part.ndim == 1 else z_all, rank, content[mine])
+
+    z_all = F.normalize(z, dim=-1)
+    parts = (loss(0) + loss(1)) / 2
+    assert parts.item() == pytest.approx(nt_xent(z, 0.2, content=content).item(), rel=1e-5)
+
+
+def test_a_batch_of_one_content_has_no_negatives_and_stays_finite():
+    z = torch.randn(4, 2, 8, requires_grad=True)
+    loss = nt_xent(z, 0.2, content=torch.zeros(4, dtype=torch.long))
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    assert z.grad is not None
+    assert z.grad.isfinite().all()
+
+
 def column(z, view, p):
     return [z[record, view, p].item() for record in range(len(z))]
 

@@ -48,7 +48,10 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of each document beside its content. All tensors are (M,) and optional but `record`."""
+    """What is known of each document beside its content. All tensors are (M,) and optional but `record`.
+
+    content: rows of one number show the same thing, so that no contrast may hold them apart.
+    """
 
     record: Int[Tensor, " m"]
     group: Int[Tensor, " m"] | None = None

@@ -54,16 +54,21 @@ def from_dict(kind: Any, value: Any, place: str = "recipe") -> Any:
     return _from_plain(kind, value, place)
 
 
-def override(item: Any, path: str, value: Any) -> Any:
-    """A copy of a config with the field at a dotted path changed, checked like everything else."""
-    name, _, rest = path.partition(".")
+def override(item: Any, changes: Mapping[str, Any]) -> Any:
+    """A copy of a config with the fields at dotted paths changed, all at once, checked like everything else."""
     content = {part.name: getattr(item, part.name) for part in fields(item) if part.init}
-    if name not in content:
-        raise UsageError(_unknown(name, list(content), type(item).__name__))
-    hints = field_types(type(item))
-    if rest and not is_dataclass(content[name]):
-        raise UsageError(f"{type(item).__name__}.{name} has no field {rest!r}.")
-    content[name] = override(content[name], rest, value) if rest else from_dict(hints[name], value, name)
+    hints, inner = field_types(type(item)), dict[str, dict[str, Any]]()
+    for path, value in changes.items():
+        name, _, rest = path.partition(".")
+        if name not in content:
+            raise UsageError(_unknown(name, list(content), type(item).__name__))
+        if not rest:
+            content[name] = from_dict(hints[name], value, name)
+        elif is_dataclass(content[name]):
+            inner.setdefault(name, {})[rest] = value
+        else:
+            raise UsageError(f"{type(item).__name__}.{name} has no field {rest!r}.")
+    content |= {name: override(content[name], part) for name, part in inner.items()}
     return type(item)(**content)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -83,3 +84,41 @@ class Sampler:
             for step, index in enumerate(self.epoch(position.epoch, position.step), position.step):
                 yield Position(epoch=position.epoch, step=step), index
             position = Position(epoch=position.epoch + 1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Partners:
+    """For every record another one of its group, drawn anew each epoch; itself where it is alone or has no group (-1).
+
+    indices: the records to draw from. groups: of all records. Raises DataError if no two records share a group.
+    """
+
+    indices: Int[np.ndarray, " n"] = field(repr=False)
+    groups: Int[np.ndarray, " m"] = field(repr=False)
+    seed: int
+
+    @cached_property
+    def order(self) -> Int[np.ndarray, " n"]:
+        """The records, those of a group beside each other."""
+        return self.indices[np.argsort(self.groups[self.indices], kind="stable")]
+
+    @cached_property
+    def place(self) -> Int[np.ndarray, " m"]:
+        """Where each record stands in `order`."""
+        place = np.zeros(len(self.groups), np.int64)
+        place[self.order] = np.arange(len(self.order))
+        return place
+
+    def __post_init__(self) -> None:
+        if not (np.bincount(self.groups[self.indices] + 1)[1:] > 1).any():
+            raise DataError("No two training records share a group, so none has a partner. Check --group.")
+
+    def of(self, records: Int[np.ndarray, " b"], epoch: int) -> Int[np.ndarray, " b"]:
+        """The partner of each of some records of `indices`."""
+        groups, mine = self.groups[self.order], self.groups[records]
+        first, end = np.searchsorted(groups, mine), np.searchsorted(groups, mine, side="right")
+        others = np.where(mine < 0, 0, end - first - 1)
+        draws = Rng(seed=self.seed).at(epoch).uniform(torch.from_numpy(records), "partner").double().numpy()
+        away = (draws * others).astype(np.int64) + (others > 0)  # 1..others; 0 where there is none
+        found: np.ndarray = self.order[first + (self.place[records] - first + away) % (end - first)]
+        return found

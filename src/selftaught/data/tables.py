@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".p
 FILES = frozenset[str]().union(*SUFFIXES.values())
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img", "picture", "audio")
 BYTES_NAMES = ("image", "bytes", "img", "picture", "audio", "data", "content")
+
+DECIMAL = re.compile(r"^\s*([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)\s*$")
+"""A number with a decimal comma."""
 
 BLOCK_ROWS = 256
 BLOCKS_KEPT = 8
@@ -53,7 +57,11 @@ def read_table(place: str | Path | bytes, suffix: str | None = None) -> Table:
 
 def _csv_columns(text: Any, tabs: bool) -> dict[str, list[Any]]:
     csv.field_size_limit(1 << 30)  # of the whole process; a text may be longer than the usual 131,072 characters
-    lines = csv.reader(text, delimiter="\t" if tabs else ",", strict=True)
+    first = text.readline()
+    text.seek(0)
+    # A spreadsheet of a country with decimal commas writes semicolons between its cells.
+    mark = "\t" if tabs else ";" if ";" in first and "," not in first else ","
+    lines = csv.reader(text, delimiter=mark, strict=True)
     names = next(lines, [])
     if len(set(names)) < len(names):
         raise DataError(f"The table names a column twice: {', '.join(names)}. Rename one.")
@@ -64,7 +72,7 @@ def _csv_columns(text: Any, tabs: bool) -> dict[str, list[Any]]:
         if len(cells) != len(names):
             raise DataError(f"Line {lines.line_num} has {len(cells)} cells; the first line names {len(names)} columns.")
         for column, cell in zip(columns, cells, strict=True):
-            column.append(cell)
+            column.append(DECIMAL.sub(r"\1.\2", cell) if mark == ";" else cell)
     return dict(zip(names, columns, strict=True))
 
 

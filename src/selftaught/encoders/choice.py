@@ -36,6 +36,13 @@ def default_encoder(pretext: Pretext, modality: Modality, size: str) -> AnyEncod
     return replace(Transformer.of_size(size), causal="causal" in asked)
 
 
+def default_resolution(encoder: EncoderConfig) -> tuple[tuple[float, float], ...]:
+    """Small views first for convolutions, which take any size; full views all along for the others."""
+    if isinstance(encoder, ConvNet):
+        return ((0.5, 0.3), (0.75, 0.75), (1.0, 1.0))
+    return ((1.0, 1.0),)
+
+
 def reads(encoder: type[EncoderConfig], modality: type[Modality]) -> bool:
     """Whether a kind of encoder reads the layout of a kind of data."""
     return encoder.layout in ("any", modality.layout)

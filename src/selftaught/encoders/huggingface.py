@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from selftaught.core.attention import attention_pattern
 from selftaught.core.batch import Batch, document_index
 from selftaught.core.encoder import Attend, Encoded, Encoder, EncoderConfig
 from selftaught.core.errors import IllegalPair, MissingExtra, RunError, UsageError
 from selftaught.core.modality import Fitted, Modality
 from selftaught.core.tokens import Tokens, pool_segments, tokens_of
+from selftaught.layers.attention import attention_pattern
 
 Kind = Literal["bert", "roberta", "distilbert", "modernbert", "longformer", "gpt2"]
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from selftaught.core.attention import attend
+from selftaught.layers.attention import attend
 
 OUTSIDE = -1
 """Segment number of places before the first token, which match no token."""

@@ -9,15 +9,15 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from selftaught.core.attention import Block, Mix, Pattern, attention_pattern, initialise
 from selftaught.core.batch import Axis, Batch
 from selftaught.core.encoder import Attend, Encoded, Encoder, EncoderConfig
 from selftaught.core.errors import UsageError
 from selftaught.core.modality import Fitted, Modality
-from selftaught.core.positions import PositionCode
 from selftaught.core.tokens import Tokens, pool_segments, tokens_of
 from selftaught.encoders.folding import find_folding
 from selftaught.encoders.local import document_numbers, first_tokens, local_mix
+from selftaught.layers.attention import Block, Mix, Pattern, attention_pattern, initialise
+from selftaught.layers.positions import PositionCode
 
 SIZES = {"xs": (128, 4, 2), "s": (192, 8, 3), "m": (384, 12, 6), "l": (768, 12, 12)}
 

@@ -16,11 +16,14 @@ ENOUGH = 20
 """Logged steps below which a loss curve says nothing but that it is finite."""
 
 REMEDIES = {
-    "partial collapse": "raise the batch or the weight of the variance term, or lower the learning rate",
+    "partial collapse": "lower the learning rate, or raise the batch or the weight of a variance term",
     "collapse": "lower the learning rate, use a batch norm in the projector, or choose another pretext",
     "diverging": "lower the learning rate (a third is a good start) or set optimiser.clip = 1.0",
     "not learning": "train longer, raise the learning rate, or check that the views differ (modality.strength)",
 }
+
+OF_TOKENS = "for vectors of whole records, use a pretext that compares records, such as SimCLR; else nothing to do"
+"""The remedy where tokens are predicted, which does not ask that records differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +54,8 @@ def judge(losses: Sequence[Row], observations: Sequence[Row], *, pairs: bool = F
     verdict = verdict or _equal_views(observations, pairs) or _not_learning(losses)
     if verdict is not None:
         state, cause = verdict
-        if tokens and state == "collapse":
-            state = "partial collapse"
+        if tokens and state in ("collapse", "partial collapse"):
+            return Health(state="partial collapse", cause=cause, remedy=OF_TOKENS)
         return Health(state=state, cause=cause, remedy=REMEDIES[state])
     if len(losses) < ENOUGH or not observations:
         cause = f"{len(losses)} logged steps and {len(observations)} looks at held-out records are too few to judge by"
@@ -82,14 +85,17 @@ def _diverging(rows: Sequence[Row]) -> Found:
 
 def _collapsed(losses: Sequence[Row], observations: Sequence[Row]) -> Found:
     heads = [row["log_spread"] for row in losses if "log_spread" in row]
-    if len(heads) >= 2 * ENOUGH and _is_point(_median(heads[-ENOUGH:]), heads):
+    judged = len(heads) >= 2 * ENOUGH
+    if judged and _is_point(_median(heads[-ENOUGH:]), heads):
         return "collapse", f"the head gives all records nearly one vector (spread {heads[-1]:.3f}; 1 is a full cloud)"
     if not observations:
         return None
     last, recent = observations[-1], observations[-2:]
     spreads, rank = [row["spread"] for row in observations], max(row["rank"] for row in observations)
     if all(_is_point(row["spread"], spreads) for row in recent):
-        return "collapse", f"all records get nearly one vector (spread {last['spread']:.3f}; 1 is a full cloud)"
+        cause = f"all records get nearly one vector (spread {last['spread']:.3f}; 1 is a full cloud)"
+        # What the head tells apart is no point: the vectors differ, though by little beside what they share.
+        return ("partial collapse", f"{cause}; the head still tells them apart") if judged else ("collapse", cause)
     if all(row["rank"] < 1.5 for row in recent) and rank >= 2:
         return "collapse", f"the vectors lie on a line (effective rank {last['rank']:.1f} of {last['dim']:.0f})"
     if last["rank"] < 0.25 * rank:

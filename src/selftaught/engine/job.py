@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import nn
 
 from selftaught.core.encoder import Encoder
 from selftaught.core.errors import DataError, UsageError
-from selftaught.core.modality import Fitted
+from selftaught.core.modality import Fitted, Rows
 from selftaught.core.pretext import Clock
 from selftaught.data.labelling import Labelling
+from selftaught.data.sampler import Partners
 from selftaught.data.store import Store
 from selftaught.encoders import AnyEncoder
 from selftaught.encoders.start import Started
@@ -64,6 +66,15 @@ class Job:
                 f"{max(2, len(self.train) // 2)} or give more data."
             )
 
+    @cached_property
+    def partners(self) -> Partners | None:
+        """Who stands beside each record where positives are of one group."""
+        return partners_of(self.recipe, self.labelling, self.train)
+
+    def rows(self, index: np.ndarray) -> Rows:
+        """Decoded records with their labels and groups."""
+        return self.labelling.attach(self.store.rows(index))
+
     def check_shares(self, ranks: int) -> None:
         """Raises UsageError where a batch cannot be cut evenly among processes and their chunks."""
         shares = ranks * self.recipe.accumulate
@@ -93,6 +104,15 @@ class Job:
         """Number of label classes, 0 for numeric labels, None without labels."""
         task = self.labelling.task
         return None if task is None else len(self.labelling.classes) if task == "classes" else 0
+
+
+def partners_of(recipe: Recipe, labelling: Labelling, train: np.ndarray) -> Partners | None:
+    """Partners of one group, where a recipe asks for them. Raises UsageError without groups."""
+    if recipe.positives == "record":
+        return None
+    if labelling.groups is None:
+        raise UsageError('positives "group" needs to know the groups; give them with --group COLUMN|FILE.')
+    return Partners(indices=train, groups=labelling.groups, seed=recipe.seed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -82,7 +82,7 @@ def run(session: Session, stop: threading.Event) -> None:
     batches = sampler.batches(sampler.position(session.position))
     session.step.train()
     with Loader(batches, session.read) as loader, session.bar() as bar:
-        for place, rows in loader:
+        for place, rows, partners in loader:
             if session.over:
                 return
             clock = session.clock(place.epoch)
@@ -92,7 +92,8 @@ def run(session: Session, stop: threading.Event) -> None:
             size = size_at(recipe.stages, clock.progress)
             # Dropout and the like: stateless too, so that a resumed run draws what the first one drew.
             torch.manual_seed(rng.fold(session.position).fold(clock.rank).generator("layers").initial_seed())
-            views = make_views(rows, job.modality, job.fitted, recipe.objective, rng, size, session.fabric.device)
+            device = session.fabric.device
+            views = make_views(rows, job.modality, job.fitted, recipe.objective, rng, size, device, partners)
             set_rates(session.optimiser, rate_at(recipe.optimiser, clock.progress))
             outcome = session.forward_backward(views, clock, rng, gather)
             norm = session.move_weights()
@@ -164,7 +165,7 @@ def decide_plan(job: Job, step: Step, sampler: Sampler, fabric: Fabric) -> Plan:
     """The plan of a run that has begun, else a new one, timed on rank 0 and saved before step 1."""
     if job.folder.plan.exists():
         return read_plan(job.folder.plan)
-    rows = job.labelling.attach(job.store.rows(next(sampler.epoch(0))))
+    rows = job.rows(next(sampler.epoch(0)))
 
     def views(size: float) -> list[Batch]:
         rng = Rng(seed=job.recipe.seed)

@@ -19,6 +19,7 @@ from selftaught.data.labelling import Given, Labelling, align
 from selftaught.data.source import Source, open_source
 from selftaught.data.store import Store
 from selftaught.modalities import AnyModality, recognise
+from selftaught.modalities.remarks import explain
 from selftaught.modalities.tabular import arrange, join_parts
 
 
@@ -34,7 +35,7 @@ class Prepared:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was odd about the source and the records."""
-        return (*self.source.findings, *self.store.findings)
+        return (*self.source.findings, *explain(self.store.findings))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ def prepare(
         other = "" if modality is not None else " Another kind: --modality NAME."
         say(f"Read as {resolved.name} from {source.kind}: {resolved.sentence}.{other}")
     if options.store is not None:
-        resolved = override(resolved, "store", options.store)
+        resolved = override(resolved, {"store": options.store})
     source = resolved.cut(source)
     describe = to_dict(resolved)
     folder = stores / f"{resolved.name}-{fingerprint([describe, _name(data, source)])}"

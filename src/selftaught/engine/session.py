@@ -92,10 +92,11 @@ class Session:
         count, steps = self.job.observations, self.steps
         return self.position * count // steps > (self.position - 1) * count // steps
 
-    def read(self, item: tuple[Position, np.ndarray]) -> tuple[Position, Rows]:
-        """The decoded and labelled rows of one batch; runs in the loader's thread."""
+    def read(self, item: tuple[Position, np.ndarray]) -> tuple[Position, Rows, Rows | None]:
+        """The decoded and labelled rows of one batch, and their partners; runs in the loader's thread."""
         place, index = item
-        return place, self.job.labelling.attach(self.job.store.rows(index))
+        beside = None if self.job.partners is None else self.job.rows(self.job.partners.of(index, place.epoch))
+        return place, self.job.rows(index), beside
 
     def clock(self, epoch: int) -> Clock:
         """Where training stands, for the pretext."""

@@ -184,13 +184,14 @@ def _digest(subject: Subject, parts: Parts, rows: np.ndarray) -> str:
 
 def _recipe(subject: Subject, rows: int, seconds: float) -> Recipe:
     base = subject.recipes[0]
-    batch = min(base.batch or 256, 128, max(4, 2 ** int(np.log2(max(1, rows / 2)))))
+    batch = min(base.batch or 256, 128, rows, max(4, 2 ** int(np.log2(max(1, rows / 2)))))
     plan = read_json(subject.runs[0].plan)
     per_record = (plan["seconds"][-1] if plan["seconds"] else seconds / max(1, plan["steps"])) / (base.batch or 256)
     affordable = seconds / max(1e-9, per_record * rows)
     recipe = replace(
         base,
         pretext=Supervised(),
+        positives="record",
         batch=batch,
         accumulate=1,
         minutes=None,

@@ -103,7 +103,8 @@ def arrange(
 def join_parts(data: Any) -> Any:
     """The tables of a folder that are named for their parts, such as train.csv and test.csv, as one; else `data`.
 
-    Their columns must be the same, and only a few texts (README.txt) may lie beside them.
+    Only a few texts (README.txt) may lie beside them, and they share half of their columns or more. One that lacks
+    some, such as a test.csv without labels, is no part to be tested on: its rows are more to learn from.
     """
     if not isinstance(data, (str, Path)) or is_remote(data) or not Path(data).is_dir():
         return data
@@ -114,13 +115,20 @@ def join_parts(data: Any) -> Any:
     if not few or None in known.values():
         return data
     tables = [read_table(path) for path in known]
-    names = tables[0].names
-    if any(set(table.names) != set(names) for table in tables) or PART in names:
+    names = list(dict.fromkeys(name for table in tables for name in table.names))
+    shared = set(names).intersection(*(table.names for table in tables))
+    if 2 * len(shared) < len(names) or PART in names:
         return data
-    parts = [part for table, part in zip(tables, known.values(), strict=True) for _ in range(table.rows)]
+    whole = [
+        part if set(names) == set(table.names) else None for table, part in zip(tables, known.values(), strict=True)
+    ]
+    parts = [part for table, part in zip(tables, whole, strict=True) for _ in range(table.rows)]
 
     def column(name: str) -> list[Any]:
-        return parts if name == PART else [cell for table in tables for cell in table.column(name)]
+        if name == PART:
+            return parts
+        cells = [table.column(name) if name in table.names else [None] * table.rows for table in tables]
+        return [cell for part in cells for cell in part]
 
     kind = f"{' and '.join(path.name for path in known)}, a table"
     return Table(names=(*names, PART), rows=len(parts), column=column, kind=kind, split=PART)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,12 +24,17 @@ from selftaught.pretexts.heads import Norm, project_views, projector
 
 
 def nt_xent(
-    z: Float[Tensor, "b v p"], temperature: float, gather: Gather = gather_nothing, rank: int = 0
+    z: Float[Tensor, "b v p"],
+    temperature: float,
+    gather: Gather = gather_nothing,
+    rank: int = 0,
+    content: Int[Tensor, " b"] | None = None,
 ) -> Float[Tensor, ""]:
     """Normalised temperature-scaled cross entropy (Chen 2020, eq. 1), nats; about log(V*B - 1) at chance.
 
     Every view of every record is an anchor; its positives are the record's other views, its negatives all views of the
-    other records, on all processes. With more than two views the loss is the mean over positives.
+    other records, on all processes, but for records of its own content. With more than two views the loss is the mean
+    over positives.
     """
     b, views = z.shape[:2]
     local = F.normalize(z.float(), dim=-1)
@@ -42,6 +47,9 @@ def nt_xent(
     columns = torch.stack([row + offset + view * len(everything) for view in range(views)])
     own = columns.reshape(-1, 1)
     scores = scores.scatter(1, own, float("-inf"))
+    if content is not None:
+        alike = (content[:, None] == gather(content)).scatter(1, row[:, None] + offset, False)
+        scores = scores.view(views, b, views, -1).masked_fill(alike[:, None], float("-inf")).view(views * b, -1)
     partition = scores.logsumexp(1).view(views, b)
     positives = scores.view(views, b, -1).gather(2, columns.T.expand(views, b, views))
     allowed = ~torch.eye(views, dtype=torch.bool, device=z.device)[:, None, :]
@@ -96,6 +104,6 @@ class SimCLR(Pretext):
     ) -> Outcome:
         """The contrast, and its value at chance for the log."""
         z = representation["z"]
-        loss = nt_xent(z, self.temperature, gather, clock.rank)
+        loss = nt_xent(z, self.temperature, gather, clock.rank, views[0].facts.content)
         chance = math.log(max(2, z.shape[0] * z.shape[1] * clock.ranks - 1))
         return Outcome(losses={"contrast": loss}, logs={"chance": loss.new_tensor(chance)})

@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from selftaught.core.batch import Axis, Batch, View
 from selftaught.core.encoder import Encoder
 from selftaught.core.errors import UsageError
-from selftaught.core.positions import PositionCode
 from selftaught.core.pretext import Clock, Gather, Outcome, Pretext, Representation, Spec
 from selftaught.core.rng import Rng
 from selftaught.core.targets import Categorical, Circular, Continuous, Counts, Mixed, Target, masked_mean
+from selftaught.layers.positions import PositionCode
 
 Plain = Continuous | Categorical | Circular | Counts
 

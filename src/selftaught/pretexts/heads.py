@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from selftaught.core.attention import Block, attention_pattern, initialise
 from selftaught.core.batch import Axis, Batch
 from selftaught.core.encoder import Encoder, encode_views
-from selftaught.core.positions import PositionCode
 from selftaught.core.tokens import Tokens
+from selftaught.layers.attention import Block, attention_pattern, initialise
+from selftaught.layers.positions import PositionCode
 
 Norm = Literal["batch", "layer", "none"]
 

@@ -11,7 +11,7 @@ from selftaught.data.labelling import Given
 from selftaught.data.splits import Splits, load_splits, make_splits, save_splits
 from selftaught.encoders.start import starter
 from selftaught.engine.device import close_fabric, open_fabric
-from selftaught.engine.job import Job
+from selftaught.engine.job import Job, partners_of
 from selftaught.engine.loop import train
 from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare, tell
 from selftaught.engine.scalars import tensorboard_scalars
@@ -124,6 +124,7 @@ def _claim(
             f"{fewest} or more. Give more data."
         )
     resolved = resolve(recipe, prepared.modality, len(splits.train), loaded=facts["start"] is not None)
+    partners_of(resolved, prepared.labelling, splits.train)  # raises before anything is written
     folder = claim(out, resolved, facts)
     if folder.splits.exists():
         return resolved, folder, load_splits(folder.splits)

@@ -156,7 +156,7 @@ class Text(Modality):
             content, findings = read_text(written, self.limit)
         except DataError as error:
             raise DataError(f"{record.id}: {error}") from error
-        if len(content.split()) > self._row():
+        if max(len(content.split()), len(content) / BYTES_A_TOKEN) > self._row():
             findings = (*findings, "text-longer-than-a-row")
         return Stored(fields={"text": np.frombuffer(content, np.uint8).copy()}, findings=findings)
 

@@ -1,0 +1,1 @@
+"""Parts of networks that encoders and heads share: attention, blocks, position codes."""
