@@ -16,7 +16,7 @@ from selftaught.encoders import MLP, AnyEncoder, HuggingFace
 from selftaught.encoders.choice import default_encoder, default_resolution, readers
 from selftaught.modalities import AnyModality
 from selftaught.pretexts import AnyPretext, SimCLR, Supervised
-from selftaught.pretexts.choice import check_positives, default_batch, default_pretext
+from selftaught.pretexts.choice import check_positives, default_batch, default_passes, default_pretext
 
 Size = Literal["xs", "s", "m", "l"]
 
@@ -72,6 +72,7 @@ class Recipe:
     minutes: float | None = option(None, "budget in minutes of training")
     epochs: float | None = option(None, "budget in passes over the training part")
     steps: int | None = option(None, "budget in optimiser steps")
+    passes: float | None = option(None, "most passes that a budget in minutes may take; by the pretext when not given")
     batch: int | None = option(None, "records per optimiser step, over all processes; 256 where the data allows")
     accumulate: int = option(1, "chunks that a batch is split into to save memory")
     precision: Literal["auto", "fp32", "bf16"] = option("auto", "arithmetic; auto times both on this machine")
@@ -85,7 +86,7 @@ class Recipe:
         given = [name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(f"give one budget, not {' and '.join(given)}.")
-        for name in given:
+        for name in (*given, *(("passes",) if self.passes is not None else ())):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be above 0; got {getattr(self, name)}.")
         if self.batch is not None and self.batch < 2:
@@ -160,8 +161,9 @@ def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = 
     minutes = recipe.minutes if (recipe.epochs or recipe.steps or recipe.minutes) else 5.0
     resolution = recipe.resolution if recipe.resolution is not None else default_resolution(encoder)
     batch = recipe.batch or default_batch(pretext, records)
+    passes = (recipe.passes or default_passes(pretext)) if minutes else None
     chosen = replace(recipe, modality=modality, encoder=encoder, pretext=pretext, optimiser=optimiser)
-    return replace(chosen, resolution=resolution, batch=batch, minutes=minutes)
+    return replace(chosen, resolution=resolution, batch=batch, minutes=minutes, passes=passes)
 
 
 def default_optimiser(modality: AnyModality, encoder: AnyEncoder, pretext: AnyPretext, loaded: bool) -> Optimiser:

@@ -11,7 +11,9 @@ from selftaught.engine import calibrate, loop
 from selftaught.engine.calibrate import Plan, revise, seconds_between, seconds_per_step
 from selftaught.engine.loop import train
 from selftaught.engine.state import read_plan, save_plan
-from selftaught.pretexts import MAE
+from selftaught.modalities import Series
+from selftaught.pretexts import MAE, SimCLR
+from selftaught.recipe import Recipe, resolve
 from selftaught.runs.folder import read_rows
 
 PLAN = Plan(steps=100, precision="fp32", budget=60.0)
@@ -56,6 +58,32 @@ def test_an_overrun_budget_ends_at_the_next_step():
 def test_a_number_of_steps_is_never_revised():
     plan = replace(PLAN, budget=0.0)
     assert revise(plan, position=20, elapsed=70.0, stages=STEADY) == plan
+
+
+def test_no_revision_goes_beyond_the_most_steps_that_the_passes_allow():
+    plan = replace(PLAN, most=110)
+    assert revise(plan, position=80, elapsed=30.0, stages=STEADY).revisions == ((80, 110),)
+    assert revise(plan, position=20, elapsed=30.0, stages=STEADY).revisions == ((20, 40),)
+    full = replace(PLAN, most=100)
+    assert revise(full, position=80, elapsed=30.0, stages=STEADY) == full
+
+
+def test_a_budget_in_minutes_ends_after_the_passes_that_are_allowed(desk, request):
+    recipe = recipe_of(minutes=5.0, passes=2.5, pretext=MAE(width=16, depth=1, heads=2))
+    job = desk.job(request.node.name, recipe)  # 72 records make 4 batches of 16
+    trained = train(job)
+    assert (trained.steps, trained.plan.most) == (10, 10)
+    assert read_plan(job.folder.plan) == trained.plan
+
+
+def test_ts2vec_is_limited_to_few_passes_and_other_pretexts_and_budgets_are_not():
+    series = Series(channels=("x",), window=32)
+    assert resolve(Recipe(minutes=5.0), series, 40).passes == 20
+    assert resolve(Recipe(minutes=5.0, passes=3.0), series, 40).passes == 3
+    assert resolve(Recipe(minutes=5.0, pretext=SimCLR()), series, 40).passes is None
+    assert resolve(Recipe(epochs=100.0), series, 40).passes is None
+    with pytest.raises(UsageError, match="passes must be above 0"):
+        Recipe(passes=0.0)
 
 
 def test_a_resumed_run_repeats_the_revisions_on_record():

@@ -9,7 +9,7 @@ from tests.toys.training import LIBRARY, Training
 from torch import nn
 
 from selftaught.core.batch import document_index
-from selftaught.pretexts import MAE, SimCLR
+from selftaught.pretexts import MAE, SimCLR, VICReg
 from selftaught.pretexts.heads import project_views, projector
 
 
@@ -26,6 +26,16 @@ def test_a_projector_has_norm_and_relu_between_layers_and_a_plain_end(norm, kind
     assert [type(part) for part in head] == kinds
     assert head(torch.randn(5, 4)).shape == (5, 3)
     assert head[-1].bias is not None
+
+
+@pytest.mark.parametrize("pretext", [SimCLR, VICReg])
+def test_the_head_has_batch_norm_but_for_columns_of_a_table(pretext):
+    kinds = {}
+    for name in ("image", "table"):
+        head = Training(SAMPLES[name], pretext(hidden=16, outputs=8)).head
+        kinds[name] = {type(part) for part in head}
+    assert nn.BatchNorm1d in kinds["image"]
+    assert kinds["table"] == {nn.Linear, nn.ReLU}
 
 
 def test_joint_and_per_view_statistics_agree_without_batch_norm_and_differ_with_it():

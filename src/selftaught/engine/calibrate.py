@@ -33,7 +33,8 @@ MakeViews = Callable[[float], Sequence[Batch]]
 class Plan:
     """What was decided by timing. seconds: of one step per stage of the resolution schedule; budget: seconds for all
     steps, 0 where their number was given; products: map sides at which a layer runs as a matrix product; revisions:
-    (position, steps) where the machine changed its pace, so that a resumed run goes the same way."""
+    (position, steps) where the machine changed its pace, so that a resumed run goes the same way; most: steps that no
+    revision goes beyond, 0 where there is no such limit."""
 
     steps: int
     precision: str
@@ -41,6 +42,7 @@ class Plan:
     budget: float = 0.0
     products: dict[str, tuple[int, ...]] = field(default_factory=dict)
     revisions: tuple[tuple[int, int], ...] = ()
+    most: int = 0
 
     def steps_at(self, position: int) -> int:
         """The number of steps that was planned when training stood at this position."""
@@ -72,7 +74,8 @@ def make_plan(step: Step, recipe: Recipe, make_views: MakeViews, steps_per_epoch
     budget = 60 * (recipe.minutes or 0.0)
     # Timing on a busy machine may take long; it must not eat the training.
     budget = 0.97 * (budget - min(time.perf_counter() - began, 0.2 * budget))
-    return replace(plan, budget=budget, steps=max(1, int(budget / seconds_per_step(plan, recipe))))
+    steps, most = int(budget / seconds_per_step(plan, recipe)), round((recipe.passes or 0) * steps_per_epoch)
+    return replace(plan, budget=budget, most=most, steps=max(1, min(steps, most) if most else steps))
 
 
 def seconds_per_step(plan: Plan, recipe: Recipe) -> float:
@@ -115,7 +118,8 @@ def revise(plan: Plan, position: int, elapsed: float, stages: Stages) -> Plan:
         return plan
     fitting = range(position + 1, 10 * steps)
     count = bisect_right(fitting, left, key=lambda total: pace * seconds_between(plan, stages, total, position, total))
-    return replace(plan, revisions=(*plan.revisions, (position, max(position + 1, position + count))))
+    total = min(position + max(1, count), plan.most or 10 * steps)
+    return plan if total == steps else replace(plan, revisions=(*plan.revisions, (position, total)))
 
 
 def seconds_between(plan: Plan, stages: Stages, steps: int, first: int, last: int) -> float:

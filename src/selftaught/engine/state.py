@@ -69,4 +69,5 @@ def read_plan(path: Path) -> Plan:
         budget=float(content["budget"]),
         products={name: tuple(sides) for name, sides in content["products"].items()},
         revisions=tuple((int(since), int(steps)) for since, steps in content["revisions"]),
+        most=int(content["most"]),
     )

@@ -24,6 +24,15 @@ def default_batch(pretext: Pretext, records: int) -> int:
     return min(most, max(8, 1 << int(math.log2(max(1, records / 4)))))
 
 
+def default_passes(pretext: Pretext) -> float | None:
+    """How often a budget in minutes shows every record at most; None: as often as time allows.
+
+    TS2Vec loses on few recordings what it has won (docs/why/log.md); its authors take 8 to 40 passes over the smallest
+    sets (Yue 2022: 200 steps of 8 recordings).
+    """
+    return 20.0 if isinstance(pretext, TS2Vec) else None
+
+
 def check_positives(pretext: Pretext) -> None:
     """Raises UsageError for a pretext that compares no whole views, so that two records cannot stand for one."""
     views = flatten_plan(pretext.plan())

@@ -20,7 +20,7 @@ from selftaught.core.encoder import Encoder
 from selftaught.core.errors import UsageError
 from selftaught.core.pretext import Clock, Gather, Outcome, Pretext, Representation, Spec, gather_nothing
 from selftaught.core.rng import Rng
-from selftaught.pretexts.heads import Norm, project_views, projector
+from selftaught.pretexts.heads import Norm, project_views, projector, usual_norm
 
 
 def nt_xent(
@@ -66,12 +66,14 @@ class SimCLR(Pretext):
     Losses: contrast (nats; log(2B - 1) at chance).
     Relations: VICReg needs no negatives; MAE needs no views.
     Source: Chen 2020, eq. 1; differs: two or more views, batch statistics joint over views.
+
+    norm: inside the head; None: as `usual_norm` says.
     """
 
     temperature: float = 0.2
     hidden: int = 512
     outputs: int = 128
-    norm: Norm = "batch"
+    norm: Norm | None = None
     views: int = 2
     statistics: Literal["joint", "per_view"] = "joint"
 
@@ -91,7 +93,7 @@ class SimCLR(Pretext):
 
     def build(self, encoder: Encoder, spec: Spec) -> nn.Module:
         """The projector."""
-        return projector((encoder.dim, self.hidden, self.outputs), self.norm)
+        return projector((encoder.dim, self.hidden, self.outputs), self.norm or usual_norm(spec.axes))
 
     def represent(
         self, encoder: Encoder, head: nn.Module, views: Sequence[Batch], clock: Clock, rng: Rng

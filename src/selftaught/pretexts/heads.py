@@ -23,6 +23,15 @@ from selftaught.layers.positions import PositionCode
 Norm = Literal["batch", "layer", "none"]
 
 
+def usual_norm(axes: Sequence[Axis]) -> Norm:
+    """Batch norm; none for the columns of a table, as in Bahri 2022.
+
+    A batch norm takes off whatever all vectors have in common. The MLP that reads tables has no such norm itself, and
+    lets that part grow until a cosine sees little else (docs/why/log.md).
+    """
+    return "none" if any(axis.size is not None for axis in axes) else "batch"
+
+
 def projector(widths: Sequence[int], norm: Norm) -> nn.Sequential:
     """An MLP through `widths` with norm and ReLU between its layers and a plain linear end."""
     layers: list[nn.Module] = []

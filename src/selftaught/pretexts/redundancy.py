@@ -19,7 +19,7 @@ from selftaught.core.encoder import Encoder
 from selftaught.core.errors import UsageError
 from selftaught.core.pretext import Clock, Gather, Outcome, Pretext, Representation, Spec, gather_nothing
 from selftaught.core.rng import Rng
-from selftaught.pretexts.heads import Norm, project_views, projector
+from selftaught.pretexts.heads import Norm, project_views, projector, usual_norm
 
 
 def invariance(z: Float[Tensor, "b v p"]) -> Float[Tensor, ""]:
@@ -80,12 +80,14 @@ class VICReg(Pretext):
     Losses: invariance (squared projector units), variance (hinge at 1), covariance; none is at chance zero.
     Relations: BarlowTwins standardises instead of weighting; SimCLR needs larger batches.
     Source: Bardes 2022, eq. 1-6; differs: gathers across devices before variance and covariance.
+
+    norm: inside the head; None: as `usual_norm` says.
     """
 
     weights: tuple[float, float, float] = (25.0, 25.0, 1.0)
     hidden: int = 512
     outputs: int = 512
-    norm: Norm = "batch"
+    norm: Norm | None = None
     views: int = 2
     statistics: Literal["joint", "per_view"] = "joint"
 
@@ -103,7 +105,8 @@ class VICReg(Pretext):
 
     def build(self, encoder: Encoder, spec: Spec) -> nn.Module:
         """The expander."""
-        return projector((encoder.dim, self.hidden, self.hidden, self.outputs), self.norm)
+        widths = (encoder.dim, self.hidden, self.hidden, self.outputs)
+        return projector(widths, self.norm or usual_norm(spec.axes))
 
     def represent(
         self, encoder: Encoder, head: nn.Module, views: Sequence[Batch], clock: Clock, rng: Rng
