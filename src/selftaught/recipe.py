@@ -167,7 +167,9 @@ def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = 
 
 
 def default_optimiser(modality: AnyModality, encoder: AnyEncoder, pretext: AnyPretext, loaded: bool) -> Optimiser:
-    """AdamW for weights that exist, networks of others and MLPs; else Muon (docs/why/log.md)."""
+    """AdamW for weights that exist, networks of others, MLPs and series with labels; else Muon (docs/why/log.md)."""
+    if modality.layout == "sequence" and isinstance(pretext, Supervised):
+        return Optimiser(kind="adamw")
     if loaded or isinstance(encoder, HuggingFace | MLP):
         return Optimiser(kind="adamw", lr=1e-4 if loaded else 5e-4 if isinstance(encoder, HuggingFace) else 1e-3)
     if modality.layout == "words":  # each step moves the vectors of the few pieces that it saw

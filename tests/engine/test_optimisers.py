@@ -7,12 +7,13 @@ from torch import nn
 from selftaught.core.pretext import Spec
 from selftaught.encoders import ConvNet, HuggingFace, Transformer
 from selftaught.engine.optimisers import build_optimiser
-from selftaught.modalities import Image, Text
-from selftaught.pretexts import MaskedToken, NextToken, SimCLR
+from selftaught.modalities import Image, Series, Text
+from selftaught.pretexts import MaskedToken, NextToken, SimCLR, Supervised
 from selftaught.recipe import Optimiser, Recipe, resolve
 
 IMAGE = Image(size=16, patch=4, canvas=16, channels=3, depth="uint8")
 TEXT = Text(length=16)
+SERIES = Series(channels=("x",), window=32)
 
 
 def groups_of(pretext, kind="muon"):
@@ -60,3 +61,9 @@ def test_words_get_a_rate_for_their_table_unless_one_was_set():
     assert resolve(Recipe(steps=5, pretext=NextToken()), TEXT, 100).optimiser == Optimiser(kind="muon", lr=5e-3)
     chosen = Optimiser(kind="adamw", lr=3e-4)
     assert resolve(Recipe(steps=5, optimiser=chosen), TEXT, 100).optimiser == chosen
+
+
+def test_series_with_labels_are_trained_with_adamw_for_muon_makes_them_diverge():
+    assert resolve(Recipe(steps=5, pretext=Supervised()), SERIES, 100).optimiser == Optimiser(kind="adamw")
+    assert resolve(Recipe(steps=5, pretext=Supervised()), IMAGE, 100).optimiser == Optimiser(kind="muon")
+    assert resolve(Recipe(steps=5), SERIES, 100).optimiser == Optimiser(kind="muon")

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from tests.journeys.photos import QUICK, Ready, call, pictures, write_labels
 
 from selftaught import evaluate, pretrain
 from selftaught.core.errors import DataError, UsageError
+from selftaught.engine.job import Job, Trained
 from selftaught.engine.prepare import DataOptions
 from selftaught.evaluate import controls
 from selftaught.evaluate.controls import labelled_parts, majority
@@ -140,6 +143,22 @@ def test_the_repeat_command_says_every_option_that_was_changed(report: EvaluateR
     command = report.facts.command
     assert command.endswith(f"--labels {ready.file} --budgets 1,5,all --draws 2 --from-scratch none")
     assert "--recipe" in report.facts.pretrain_command
+
+
+def test_a_supervised_control_that_diverges_is_trained_again_at_a_third_of_the_rate(
+    run: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = []
+
+    def failing(job: Job, train: Callable[[Job], Trained] = controls.train) -> Trained:
+        rates.append(job.recipe.optimiser.matrix_lr)
+        trained = train(job)
+        state = "diverging" if len(rates) < 3 else "healthy"
+        return replace(trained, health=replace(trained.health, state=state))
+
+    monkeypatch.setattr(controls, "train", failing)
+    evaluate(run, labels=ready.file, **{**FAST, "from_scratch": (5,)})
+    assert rates == pytest.approx([rates[0], rates[0] / 3, rates[0] / 9])
 
 
 def test_the_supervised_control_is_trained_once_and_kept(
