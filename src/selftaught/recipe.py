@@ -12,7 +12,7 @@ import tomli_w
 from selftaught.core.config import fingerprint, from_dict, to_dict
 from selftaught.core.errors import UsageError
 from selftaught.core.pretext import check_pair
-from selftaught.encoders import MLP, AnyEncoder, HuggingFace
+from selftaught.encoders import MLP, AnyEncoder, Dilated, HuggingFace
 from selftaught.encoders.choice import default_encoder, default_resolution, readers
 from selftaught.modalities import AnyModality
 from selftaught.pretexts import AnyPretext, SimCLR, Supervised
@@ -167,10 +167,8 @@ def resolve(recipe: Recipe, modality: AnyModality, records: int, loaded: bool = 
 
 
 def default_optimiser(modality: AnyModality, encoder: AnyEncoder, pretext: AnyPretext, loaded: bool) -> Optimiser:
-    """AdamW for weights that exist, networks of others, MLPs and series with labels; else Muon (docs/why/log.md)."""
-    if modality.layout == "sequence" and isinstance(pretext, Supervised):
-        return Optimiser(kind="adamw")
-    if loaded or isinstance(encoder, HuggingFace | MLP):
+    """AdamW for weights that exist, networks of others, MLPs and dilated convolutions; else Muon (docs/why/log.md)."""
+    if loaded or isinstance(encoder, HuggingFace | MLP | Dilated):
         return Optimiser(kind="adamw", lr=1e-4 if loaded else 5e-4 if isinstance(encoder, HuggingFace) else 1e-3)
     if modality.layout == "words":  # each step moves the vectors of the few pieces that it saw
         return Optimiser(kind="muon", lr=2e-2 if pretext.level == "record" else 5e-3)

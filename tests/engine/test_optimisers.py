@@ -8,7 +8,7 @@ from selftaught.core.pretext import Spec
 from selftaught.encoders import ConvNet, HuggingFace, Transformer
 from selftaught.engine.optimisers import build_optimiser
 from selftaught.modalities import Image, Series, Text
-from selftaught.pretexts import MaskedToken, NextToken, SimCLR, Supervised
+from selftaught.pretexts import MAE, MaskedToken, NextToken, SimCLR, Supervised
 from selftaught.recipe import Optimiser, Recipe, resolve
 
 IMAGE = Image(size=16, patch=4, canvas=16, channels=3, depth="uint8")
@@ -63,7 +63,8 @@ def test_words_get_a_rate_for_their_table_unless_one_was_set():
     assert resolve(Recipe(steps=5, optimiser=chosen), TEXT, 100).optimiser == chosen
 
 
-def test_series_with_labels_are_trained_with_adamw_for_muon_makes_them_diverge():
-    assert resolve(Recipe(steps=5, pretext=Supervised()), SERIES, 100).optimiser == Optimiser(kind="adamw")
+def test_dilated_convolutions_are_trained_with_adamw_for_muon_makes_them_diverge():
+    for pretext in (None, Supervised(), SimCLR()):
+        assert resolve(Recipe(steps=5, pretext=pretext), SERIES, 100).optimiser == Optimiser(kind="adamw")
     assert resolve(Recipe(steps=5, pretext=Supervised()), IMAGE, 100).optimiser == Optimiser(kind="muon")
-    assert resolve(Recipe(steps=5), SERIES, 100).optimiser == Optimiser(kind="muon")
+    assert resolve(Recipe(steps=5, pretext=MAE()), SERIES, 100).optimiser == Optimiser(kind="muon")
