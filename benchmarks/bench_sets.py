@@ -5,7 +5,8 @@
 Library defaults, but digits lean and are not mirrored, as in `selftaught demo`. One row per set, contestant and budget;
 a set that is complete is not measured again, and an interrupted run goes on where it stopped. Runs and report pages
 stay in `--work`, outside the repository. benchmarks/sets.py says what each set is. demo: what `selftaught demo` does;
-its test part was read once, with `--sets demo --seeds 5 --results benchmarks/results/demo.csv`.
+its test part was read once, with `--sets demo --seeds 5 --results benchmarks/results/demo.csv`. Text, sound, series and
+tables: `--results benchmarks/results/modalities.csv --from-scratch 1,5,20,all --draws 20 --sets banking77,agnews,...`.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--minutes", type=float, help="of pretraining per seed [default: 4; demo: its own]")
     parser.add_argument("--from-scratch", default="10,20,50,all", help="budgets of the supervised control; `none`")
+    parser.add_argument("--draws", type=int, default=5, help="of labels per budget; more of them narrow the intervals")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field, as the CLI")
     parser.add_argument("--samples", action="store_true", help="put pictures into the report pages")
     options = parser.parse_args()
@@ -126,6 +128,7 @@ def main() -> None:
                 data=other,
                 labels=task.labels if other else None,
                 from_scratch=scratch,
+                draws=options.draws,
                 no_samples=not options.samples,
                 out=options.work / "reports" / title.replace(", ", "-"),
                 stores=options.work / "stores",

@@ -8,6 +8,8 @@ import pytest
 from tests.journeys.photos import DATA, call, pretrain, refused
 from tests.modalities.audio.makers import sound, wav, write_sounds
 
+from selftaught.modalities.remarks import REMARKS
+
 TONE = sound(0.4)
 HEARD = 40
 
@@ -58,7 +60,7 @@ def test_broken_recordings_are_set_aside_and_odd_ones_remarked_on_and_the_run_go
     assert f"records                    {HEARD + len(REMARKED)}" in said.out
     shown = " ".join(said.out.split())
     for name in REMARKED:
-        assert f"records were remarked on while decoding: {name}" in shown, said.out
+        assert f"[i] {name} 1 of the records {REMARKS[name]}." in shown, said.out
     vectors = call("embed", tmp_path / "run", folder, "--out", tmp_path / "v.npy", "--quiet")
     assert vectors.code == 0, vectors.err
     assert np.load(tmp_path / "v.npy").shape[0] == HEARD + len(REMARKED)
