@@ -8,7 +8,6 @@ best classical control is the one with the highest accuracy on the test part, wh
 
 from __future__ import annotations
 
-import csv
 import re
 import statistics
 from collections import defaultdict
@@ -20,15 +19,6 @@ DOCS = ledger.ROOT / "docs" / "how-to"
 BUDGETS = ("1", "5", "20", "all")
 ENCODER, TWIN, SCRATCH, MOST = "encoder", "untrained twin", "supervised from scratch", "majority"
 BLOCK = re.compile(r"<!-- numbers: (?P<file>\S+) (?P<sets>[^>]*?) -->\n.*?<!-- end of numbers -->\n", re.DOTALL)
-
-
-def read_rows(name: str) -> list[dict[str, str]]:
-    """The rows of one file of results; none where nothing was measured."""
-    path = ledger.ROOT / name
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def of_labels(rows: list[dict[str, str]], sets: list[str]) -> list[str]:
@@ -93,7 +83,7 @@ def fill(page: Path) -> str:
 
     def table(found: re.Match[str]) -> str:
         file, sets = found["file"], found["sets"].split()
-        rows = read_rows(file)
+        rows = ledger.Ledger(ledger.ROOT / file).rows
         lines = (of_forecasts if "forecast" in file else of_labels)(rows, sets)
         body = "".join(f"{line}\n" for line in lines) if len(lines) > 2 else ""
         return f"<!-- numbers: {file} {found['sets']} -->\n{body}<!-- end of numbers -->\n"

@@ -103,6 +103,12 @@ class Partners:
         return self.indices[np.argsort(self.groups[self.indices], kind="stable")]
 
     @cached_property
+    def ordered(self) -> Int[np.ndarray, " n"]:
+        """The group of each record of `order`, ascending."""
+        ordered: np.ndarray = self.groups[self.order]
+        return ordered
+
+    @cached_property
     def place(self) -> Int[np.ndarray, " m"]:
         """Where each record stands in `order`."""
         place = np.zeros(len(self.groups), np.int64)
@@ -115,8 +121,8 @@ class Partners:
 
     def of(self, records: Int[np.ndarray, " b"], epoch: int) -> Int[np.ndarray, " b"]:
         """The partner of each of some records of `indices`."""
-        groups, mine = self.groups[self.order], self.groups[records]
-        first, end = np.searchsorted(groups, mine), np.searchsorted(groups, mine, side="right")
+        mine = self.groups[records]
+        first, end = np.searchsorted(self.ordered, mine), np.searchsorted(self.ordered, mine, side="right")
         others = np.where(mine < 0, 0, end - first - 1)
         draws = Rng(seed=self.seed).at(epoch).uniform(torch.from_numpy(records), "partner").double().numpy()
         away = (draws * others).astype(np.int64) + (others > 0)  # 1..others; 0 where there is none
