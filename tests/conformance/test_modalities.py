@@ -127,7 +127,9 @@ def test_targets_come_where_they_are_offered_and_asked_for(sample):
 @MODALITIES
 def test_a_packed_view_holds_the_same_documents_in_no_more_rows(sample):
     plain, packed = (shown(sample, View(kind="clean", packed=flag)) for flag in (False, True))
-    assert torch.equal(packed.facts.record, plain.facts.record)
+    same = packed.facts.record[:, None] == plain.facts.record
+    assert torch.equal(same.sum(0), torch.ones(plain.rows, dtype=torch.long))
+    plain = plain.rows_at(same.long().argmax(1))  # documents may lie in another order
     assert packed.rows <= plain.rows
     assert torch.equal(packed.pos[packed.valid], plain.pos[plain.valid])
     assert torch.equal(packed.unit[packed.valid], plain.unit[plain.valid])

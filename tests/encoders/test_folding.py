@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.modalities.text.samples import prepared
 
 from selftaught.core.batch import View
 from selftaught.core.rng import Rng
 from selftaught.encoders import Transformer, transformer
-from selftaught.encoders.folding import WORTH, find_folding, fit_rows
+from selftaught.encoders.folding import WORTH, find_folding
 
 RNG = Rng(seed=4)
 
@@ -23,19 +21,6 @@ def ready():
     view = text.augment(text.batch(rows, fitted), View(kind="span"), RNG)
     torch.manual_seed(0)
     return Transformer(width=16, depth=2, heads=2).build(text, fitted), view
-
-
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.integers(30, 50))
-def test_no_two_lengths_overlap_and_none_leaves_its_row(lengths, room):
-    row, start, rows = fit_rows(lengths, room)
-    taken = [set() for _ in range(rows)]
-    for length, own, first in zip(lengths, row, start, strict=True):
-        places = set(range(first, first + length))
-        assert not places & taken[own]
-        assert first + length <= room
-        taken[own] |= places
-    # All rows but the last are more than half full: two that are not would have been one.
-    assert sum(2 * len(each) <= room for each in taken) <= 1
 
 
 def test_folded_rows_come_back_as_they_were_with_nothing_at_padding(ready):

@@ -5,7 +5,6 @@ Shape letters: B rows, N tokens, R folded rows, W places in each, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from selftaught.core.tokens import Tokens
+from selftaught.layers.packing import fit_rows
 
 WORTH = 0.8
 """Share of places that folding must leave at most, or it costs more than it saves."""
@@ -60,16 +60,3 @@ def find_folding(tokens: Tokens) -> Folding | None:
     # Any number tells the rows that share one apart.
     owner[flat[valid]] = 1 + token // segment.shape[1]
     return Folding(segment=owner.view(rows, width), source=source, home=home, valid=valid)
-
-
-def fit_rows(lengths: Sequence[int], room: int) -> tuple[list[int], list[int], int]:
-    """The row and the first column of each length, and the number of rows: first fit, the longest first."""
-    row, start = [0] * len(lengths), [0] * len(lengths)
-    free: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
-        place = next((number for number, left in enumerate(free) if left >= lengths[index]), len(free))
-        if place == len(free):
-            free.append(room)
-        row[index], start[index] = place, room - free[place]
-        free[place] -= lengths[index]
-    return row, start, len(free)

@@ -14,7 +14,6 @@ from selftaught.modalities.text.views import (
     number_words,
     pack,
     replace_pieces,
-    rows_of,
     spread,
     swap_halves,
 )
@@ -127,7 +126,7 @@ COUNTS = st.lists(st.integers(1, 12), min_size=1, max_size=30)
 
 
 @given(COUNTS, st.integers(1, 30))
-def test_packed_documents_keep_their_order_and_never_overlap(counts, room):
+def test_packed_documents_never_overlap_and_are_numbered_as_they_lie(counts, room):
     packing = pack(counts, room)
     used = {}
     for document, count in enumerate(counts):
@@ -136,40 +135,37 @@ def test_packed_documents_keep_their_order_and_never_overlap(counts, room):
         for column in range(start, start + count):
             assert (row, column) not in used
             used[row, column] = document
-    assert [used[place] for place in sorted(used)] == [doc for doc, count in enumerate(counts) for _ in range(count)]
+    # One after the other in the order of `Facts`, each row from its left end without a gap.
+    order = packing.order.tolist()
+    assert [used[place] for place in sorted(used)] == [document for document in order for _ in range(counts[document])]
+    assert sorted(order) == list(range(len(counts)))
     for row in range(packing.rows):
-        assert packing.segment[packing.row == row].tolist() == list(range(1, int((packing.row == row).sum()) + 1))
-
-
-@given(COUNTS, st.integers(1, 30))
-def test_a_packing_takes_the_fewest_rows_and_the_narrowest_of_those(counts, room):
-    packing = pack(counts, room)
-    assert packing.rows == rows_of(counts, max(room, *counts))[-1] + 1
-    if packing.width > max(counts):
-        assert rows_of(counts, packing.width - 1)[-1] + 1 > packing.rows
+        own = [column for place, column in sorted(used) if place == row]
+        assert own == list(range(len(own)))
+        here = packing.segment[packing.order][packing.row[packing.order] == row]
+        assert here.tolist() == list(range(1, len(here) + 1))
 
 
 @given(COUNTS, st.integers(12, 30))
-def test_fewest_rows_are_those_of_the_best_cut_of_the_sequence(counts, room):
-    best = [0] + [99] * len(counts)
-    for end in range(1, len(counts) + 1):
-        for begin in range(end):
-            if sum(counts[begin:end]) <= room:
-                best[end] = min(best[end], best[begin] + 1)
-    assert pack(counts, room).rows == best[-1]
+def test_all_packed_rows_but_one_are_more_than_half_full_and_one_is_full(counts, room):
+    packing = pack(counts, room)
+    held = torch.bincount(packing.row, weights=torch.tensor(counts).double())
+    assert int((2 * held <= packing.width).sum()) <= 1
+    assert int(held.max()) == packing.width
 
 
 def test_short_documents_waste_little_of_packed_rows():
     counts = torch.randint(4, 24, (256,), generator=torch.Generator().manual_seed(0)).tolist()
     packing = pack(counts, 128)
-    assert sum(counts) / (packing.rows * packing.width) > 0.93
+    assert sum(counts) / (packing.rows * packing.width) > 0.98
 
 
 def test_laid_values_stand_where_the_packing_says():
-    packing = pack([2, 1, 3], 4)
+    packing = pack([2, 1, 3], 3)
+    assert packing.order.tolist() == [2, 0, 1]
     valid = torch.tensor([[True, True, False], [True, False, False], [True, True, True]])
     values = torch.tensor([[1, 2, 9], [3, 9, 9], [4, 5, 6]])
-    assert packing.lay(values, valid).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert packing.lay(values, valid).tolist() == [[4, 5, 6], [1, 2, 3]]
     wide = packing.lay(values[..., None].float().expand(-1, -1, 2), valid)
     assert wide.shape == (2, 3, 2)
-    assert wide[1, 2].tolist() == [6.0, 6.0]
+    assert wide[0, 2].tolist() == [6.0, 6.0]

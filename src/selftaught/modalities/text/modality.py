@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from selftaught.core.batch import Axis, Batch, Facts, View
+from selftaught.core.batch import Axis, Batch, Facts, View, map_tensors
 from selftaught.core.errors import DataError, UsageError
 from selftaught.core.modality import Fitted, Modality, Portrait, Predictor, Record, Rows, Stored
 from selftaught.core.rng import Rng
@@ -285,6 +285,7 @@ def _lay_out(shown: Shown, total: Tensor, facts: Facts, view: View, shape: tuple
         packing = pack(valid.sum(1).tolist(), shape[0], valid.device)
         segment = packing.segment[:, None].expand_as(valid)
         segment, x, unit, pos, origin = (packing.lay(part, valid) for part in (segment, x, unit, pos, origin))
+        facts = map_tensors(facts, lambda known: known[packing.order])
     target = Categorical(values=x, valid=segment > 0, size=shape[1]) if view.target else None
     return Batch(
         x=x, stream=Text.name, segment=segment, pos=pos, axes=AXES, origin=origin, unit=unit, facts=facts, target=target

@@ -5,6 +5,7 @@ Everything runs on whole batches on their device. Shape letters: B documents, N 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.core.rng import Rng
+from selftaught.layers.packing import fit_rows
 
 SPECIAL = 2
 """Pieces at the start of a vocabulary that stand for no text: padding and the end of a document."""
@@ -103,11 +105,15 @@ def spread(length: Int[Tensor, " b"], place: Int[Tensor, "b n"]) -> Float[Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Packing:
-    """Where documents go. row: of each. start: its first column. segment: its number in the row, from 1."""
+    """Where documents go. row: of each. start: its first column. segment: its number in the row, from 1.
+
+    order: the documents as they lie, row after row, which `Facts` of the packed batch follow.
+    """
 
     row: Int[Tensor, " b"]
     start: Int[Tensor, " b"]
     segment: Int[Tensor, " b"]
+    order: Int[Tensor, " b"]
     rows: int
     width: int
 
@@ -121,33 +127,23 @@ class Packing:
 
 
 def pack(counts: Sequence[int], room: int, device: torch.device | str = "cpu") -> Packing:
-    """Documents of `counts` tokens side by side, in their order, in as few rows of `room` tokens as that allows.
+    """Documents of `counts` tokens side by side in few rows of `room` tokens, none of them empty.
 
-    Of all widths that need no more rows the smallest is taken, so that little is padded. A document longer than the
-    room makes all rows as long.
+    The rows are then made as narrow as halving finds them to need no more of them, so that little is padded. A
+    document longer than the room makes all rows as long.
     """
-    low, high = max(counts), max(room, *counts)
-    needed = rows_of(counts, high)[-1]
+    high = max(room, *counts)
+    needed = fit_rows(counts, high)[2]
+    low = max(-(-sum(counts) // needed), *counts)
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if rows_of(counts, middle)[-1] <= needed else (middle + 1, high)
-    row = rows_of(counts, low)
-    start, segment = [0], [1]
-    for index in range(1, len(counts)):
-        goes_on = row[index] == row[index - 1]
-        start.append(start[-1] + counts[index - 1] if goes_on else 0)
-        segment.append(segment[-1] + 1 if goes_on else 1)
-    rows, starts, segments = (torch.tensor(part, device=device) for part in (row, start, segment))
-    return Packing(row=rows, start=starts, segment=segments, rows=row[-1] + 1, width=low)
-
-
-def rows_of(counts: Sequence[int], room: int) -> list[int]:
-    """The row of each document when every row is filled in order until the next one does not fit."""
-    rows: list[int] = []
-    row, held = 0, 0
-    for count in counts:
-        if held and held + count > room:
-            row, held = row + 1, 0
-        held += count
-        rows.append(row)
-    return rows
+        low, high = (low, middle) if fit_rows(counts, middle)[2] <= needed else (middle + 1, high)
+    row, start, rows = fit_rows(counts, high)
+    order = sorted(range(len(counts)), key=lambda each: (row[each], start[each]))
+    segment = [1] * len(counts)
+    for before, after in itertools.pairwise(order):
+        if row[before] == row[after]:
+            segment[after] = segment[before] + 1
+    laid = (torch.tensor(part, device=device) for part in (row, start, segment, order))
+    own, first, number, lie = laid
+    return Packing(row=own, start=first, segment=number, order=lie, rows=rows, width=high)
