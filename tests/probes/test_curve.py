@@ -139,3 +139,13 @@ def test_a_stranger_as_encoder_and_misshapen_predictions_are_refused() -> None:
         label_efficiency({"a": Predictions({1: np.ones((1, 1, 7), bool)})}, "a", (TRAIN, TEST), BUDGETS, resamples=10)
     with pytest.raises(UsageError, match="no contestant"):
         CURVE.at("ghost", 1)
+
+
+def test_a_control_that_alone_can_be_judged_at_one_label_is_not_the_best_for_that() -> None:
+    poor = np.broadcast_to(np.arange(300) % 7 == 0, (1, 1, 300))
+    supervised = Predictions({1: poor, 5: poor}, inner_accuracy={1: 0.3, 5: 0.31})
+    curve = label_efficiency(
+        {"encoder": GOOD, "twin": MIDDLE, "supervised": supervised}, "encoder", (TRAIN, TEST), BUDGETS, resamples=50
+    )
+    assert [best.name for best in curve.best_controls] == ["twin"] * 5
+    assert [best.judged_at for best in curve.best_controls] == [5, 2, 5, 20, None]

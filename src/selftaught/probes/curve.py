@@ -268,17 +268,22 @@ def place(
 
 
 def best_controls(controls: Sequence[Outcome], order: Sequence[int | None]) -> tuple[BestControl, ...]:
-    """Return the best control per budget by inner accuracy; the test records play no part."""
+    """Return the best control per budget by inner accuracy; the test records play no part.
+
+    The budget itself decides where all controls that stand at it have an inner accuracy there, else the next larger
+    one at which they have; where there is none, the first that judges most of them.
+    """
     sizes = sorted(set(order), key=lambda size: np.inf if size is None else size)
+    inner = {(each.name, each.per_class): each.inner_accuracy for each in controls if each.inner_accuracy is not None}
+    known = {name for name, _ in inner}
     best = []
     for index, size in enumerate(sizes):
-        for judge in sizes[index:]:
-            able = [c for c in controls if c.per_class == judge and c.inner_accuracy is not None]
-            able = [c for c in able if any((o.name, o.per_class) == (c.name, size) for o in controls)]
-            if able:
-                top = max(able, key=lambda control: control.inner_accuracy or 0.0)
-                best.append(BestControl(size, top.name, judge, float(top.inner_accuracy or 0.0)))
-                break
+        wanted = [each.name for each in controls if each.per_class == size and each.name in known]
+        able = [(judge, [name for name in wanted if (name, judge) in inner]) for judge in sizes[index:]]
+        judge, names = max(able, key=lambda each: len(each[1]))  # the first of those that judge most
+        if names:
+            top = max(names, key=lambda name: inner[name, judge])
+            best.append(BestControl(size, top, judge, float(inner[top, judge])))
     return tuple(best)
 
 
