@@ -21,10 +21,16 @@ def test_every_class_has_exactly_its_budget() -> None:
         assert np.unique(LABELS[budget.rows], return_counts=True)[1].tolist() == [budget.per_class] * 3
 
 
-def test_a_budget_above_the_smallest_class_is_not_applicable() -> None:
-    budgets = nested_budgets(LABELS, (5, 10, 20, None))
-    assert budgets.not_applicable == (10, 20)
-    assert {budget.per_class for budget in budgets.sets} == {5, None}
+def test_a_class_with_fewer_rows_than_a_budget_gives_all_that_it_has() -> None:
+    for size in (10, 20):
+        for budget in nested_budgets(LABELS, (size,), draws=2).sets:
+            assert np.unique(LABELS[budget.rows], return_counts=True)[1].tolist() == [size, 8, size]
+
+
+def test_a_budget_that_most_classes_cannot_fill_is_not_applicable() -> None:
+    budgets = nested_budgets(LABELS, (5, 30, 40, None))
+    assert budgets.not_applicable == (40,)
+    assert {budget.per_class for budget in budgets.sets} == {5, 30, None}
 
 
 def test_all_labels_are_one_draw() -> None:
@@ -49,9 +55,9 @@ def test_groups_are_spread_before_any_gives_a_second_row() -> None:
 
 
 def test_a_class_of_one_still_gives_one_label_and_all() -> None:
-    budgets = nested_budgets(np.array([0, 0, 0, 1]), (1, 2, None), draws=2)
-    assert budgets.not_applicable == (2,)
-    assert len(budgets.sets) == 3
+    budgets = nested_budgets(np.array([0, 0, 0, 1]), (1, 2, 4, None), draws=2)
+    assert budgets.not_applicable == (4,)
+    assert [len(budget.rows) for budget in budgets.sets] == [2, 3, 2, 3, 4]
 
 
 def test_one_class_and_a_budget_of_zero_are_refused() -> None:

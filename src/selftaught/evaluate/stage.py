@@ -183,10 +183,10 @@ def check_parts(parts: Parts) -> None:
 def check_budgets(budgets: Budgets, codes: np.ndarray) -> None:
     """Raises DataError where no budget that was asked for can be filled."""
     if not budgets.sets:
-        smallest = int(np.bincount(codes)[np.unique(codes)].min())
+        middle = int(np.median(np.unique(codes, return_counts=True)[1]))
         raise DataError(
-            f"The smallest class has {smallest} labelled training records, and every budget that was asked for is "
-            f"larger. Give smaller --budgets, or `all`."
+            f"Half of the classes have {middle} labelled training records or fewer, and every budget that was asked for "
+            f"is larger. Give smaller --budgets, or `all`."
         )
 
 

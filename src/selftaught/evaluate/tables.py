@@ -54,12 +54,14 @@ def control_table(
             if found is not None:
                 cells.append(estimate(found) if intervals else found.value)
             elif size in missing:
-                cells.append(NotApplicable(reason="a class has fewer records"))
+                cells.append(NotApplicable(reason="most classes have fewer records"))
             else:
                 cells.append(None if intervals else "–")
         rows.append(tuple(cells))
     marks = [(names.index(name), sizes.index(size) + 1) for size, name in best]
     caption = "Marked: the best control of each budget, chosen by inner cross-validation on the labelled records."
+    if intervals:
+        caption += " A class with fewer records than a budget gives all that it has."
     return Table(
         columns=("contestant", *(Column(name=str(size or "all"), digits=3, align="right") for size in sizes)),
         rows=tuple(rows),

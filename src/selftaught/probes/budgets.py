@@ -13,6 +13,8 @@ from selftaught.core.errors import DataError, UsageError
 PER_CLASS: tuple[int | None, ...] = (1, 2, 5, 10, 20, 50, None)
 """Labels per class; None means all."""
 DRAWS = 5
+FILLED = 0.5
+"""Share of the classes that must have as many rows as a budget asks for: a rare fault should not end the curve at 3."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Budgets:
-    """All labelled sets, and the budgets that the smallest class cannot fill."""
+    """All labelled sets, and the budgets that most classes cannot fill."""
 
     sets: tuple[Budget, ...]
     not_applicable: tuple[int, ...]
@@ -47,17 +49,17 @@ def nested_budgets(
     """Return the labelled sets per draw and budget; within a draw each contains every smaller one.
 
     Rows of a class come in random order; where groups are given, as many groups as possible come before a second row of
-    any. A budget above the size of the smallest class is not applicable; None takes every row, once instead of `draws`
-    times. Raises DataError below two classes, UsageError on a budget below 1.
+    any. A class with fewer rows than the budget gives all that it has; a budget that most classes cannot fill is not
+    applicable. None takes every row, once instead of `draws` times. Raises DataError below two classes, UsageError on a budget below 1.
     """
     names, codes = np.unique(labels, return_inverse=True)
     if len(names) < 2:
         raise DataError(f"Label budgets need at least two classes; the labels hold {len(names)}.")
     if draws < 1 or any(size is not None and size < 1 for size in per_class):
         raise UsageError(f"Budgets and draws must be at least 1; got {tuple(per_class)} and {draws} draws.")
-    smallest = int(np.bincount(codes).min())
+    counts = np.bincount(codes)
     sizes = sorted({size for size in per_class if size is not None})
-    fitting = [size for size in sizes if size <= smallest]
+    fitting = [size for size in sizes if (counts >= size).mean() >= FILLED]
     sets: list[Budget] = []
     for draw in range(draws):
         rng = np.random.default_rng((seed, draw))
@@ -65,7 +67,7 @@ def nested_budgets(
         sets += [Budget(size, draw, np.sort(np.concatenate([order[:size] for order in orders]))) for size in fitting]
     if None in per_class:
         sets.append(Budget(None, 0, np.arange(len(codes))))
-    return Budgets(tuple(sets), tuple(size for size in sizes if size > smallest))
+    return Budgets(tuple(sets), tuple(size for size in sizes if size not in fitting))
 
 
 def shuffled(

@@ -89,7 +89,7 @@ class Curve:
     saved: tuple[LabelsSaved, ...]
     """Empty where no control can be judged."""
     not_applicable: tuple[int, ...]
-    """Budgets above the smallest class."""
+    """Budgets that most classes cannot fill."""
     records: int
     groups: int | None
     resamples: int

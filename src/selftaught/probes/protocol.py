@@ -13,7 +13,7 @@ from selftaught.probes.budgets import Budget, Budgets
 from selftaught.probes.linear import STRENGTHS, LogisticFit, check, class_scores, fit_logistic_grid
 from selftaught.probes.statistics import fold_of
 
-PROTOCOL = "selftaught-logistic-1"
+PROTOCOL = "selftaught-logistic-2"
 """Id of everything fixed in this file and its defaults; a change that can move a score changes it."""
 FIXED_STRENGTH = 0.1
 """C below `FEWEST` labels a class, where cross-validation would choose among ties."""
