@@ -47,17 +47,18 @@ def measure(name: str, run, draws: int) -> list[dict[str, object]]:
     import numpy as np
 
     from selftaught.engine.prepare import DataOptions
-    from selftaught.evaluate.controls import encoder_features, feature_controls, labelled_parts
-    from selftaught.evaluate.scores import ENCODER
     from selftaught.evaluate.subject import open_subject
     from selftaught.probes.budgets import nested_budgets
     from selftaught.probes.linear import STRENGTHS, fit_logistic_grid, predict
+    from selftaught.trials.controls import encoder_features, feature_controls
+    from selftaught.trials.parts import labelled_parts
+    from selftaught.trials.scores import ENCODER
 
     subject = open_subject([run], None, DataOptions(), None, True)
-    parts = labelled_parts(subject, subject.labelling)
+    parts = labelled_parts(subject.prepared, subject.splits)
     parts = replace(parts, test=parts.validation)  # which is all that is scored here
     known, asked = parts.labels
-    kinds = {ENCODER: encoder_features(subject, parts), **feature_controls(subject, parts)}
+    kinds = {ENCODER: encoder_features(subject.encoders, parts), **feature_controls(subject.encoders, parts)}
     found = []
     for kind, ((train, validation), *_) in kinds.items():
         budgets = nested_budgets(known, BUDGETS, draws)

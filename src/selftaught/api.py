@@ -32,11 +32,11 @@ from selftaught.modalities import AnyModality, Image
 from selftaught.modalities.image.views import Augmentation
 from selftaught.pretexts import AnyPretext
 from selftaught.pretrain import pretrain
-from selftaught.pretrain.stage import SMALLEST
 from selftaught.recipe import Recipe
 from selftaught.reports.blocks import Facts, Section, Table, Verdict
 from selftaught.reports.report import Report
 from selftaught.runs.encoder import Pretrained, load_pretrained
+from selftaught.trials.training import SMALLEST
 
 DEMO_MINUTES = 1.25
 DEMO = Recipe(minutes=DEMO_MINUTES, modality=Image(augmentation=Augmentation(mirror=0.0, rotation=15.0)))

@@ -12,9 +12,9 @@ from selftaught.engine.job import Job, Observer
 from selftaught.engine.prepare import DataOptions, fit_modality, prepare
 from selftaught.modalities import Image
 from selftaught.pretexts import SimCLR
-from selftaught.pretrain.watch import watch
 from selftaught.recipe import Optimiser, Recipe, resolve
 from selftaught.runs.folder import RunFolder, claim
+from selftaught.trials.watch import watch
 
 SIDE = 16
 MODALITY = Image(size=SIDE, canvas=SIDE, patch=4, channels=3, depth="uint8")

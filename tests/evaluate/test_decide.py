@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from tests.evaluate.curves import LOSS, TIE, WIN, Lead, curve
 
-from selftaught.evaluate.decide import decide, words
+from selftaught.evaluate.decide import decide
 from selftaught.evaluate.numbers import decide_numbers
-from selftaught.evaluate.scores import Score
 from selftaught.probes.budgets import nested_budgets
 from selftaught.probes.curve import label_efficiency
+from selftaught.trials.scores import Score, words
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,15 @@ def test_a_lead_over_the_controls_without_one_over_the_twin_is_not_to_the_credit
     decision = decide(curve({10: WIN}, {10: TIE}))
     assert decision.answer == "no clear winner"
     assert "not shown to beat its untrained twin" in " ".join(decision.sentences)
+
+
+def test_the_network_trained_from_scratch_has_to_be_beaten_too_wherever_it_was_trained() -> None:
+    assert decide(curve({5: WIN, 10: WIN}, scratch={10: WIN})).better == (5, 10)
+    held = decide(curve({5: WIN, 10: WIN}, scratch={10: TIE}))
+    assert (held.answer, held.better) == ("pretrain", (5,))
+    lost = decide(curve({5: TIE, 10: WIN}, scratch={10: LOSS}))
+    assert (lost.answer, lost.worse) == ("do not pretrain", (10,))
+    assert lost.headline == "Do not pretrain here: supervised from scratch wins at 10 labels a class."
 
 
 def test_the_sentences_give_the_lead_and_its_interval_near_ten_labels() -> None:

@@ -15,13 +15,14 @@ from selftaught import evaluate, pretrain
 from selftaught.core.errors import DataError, UsageError
 from selftaught.engine.job import Job, Trained
 from selftaught.engine.prepare import DataOptions
-from selftaught.evaluate import controls
-from selftaught.evaluate.controls import labelled_parts, majority
 from selftaught.evaluate.report import EvaluateReport, label_free_rows
-from selftaught.evaluate.scores import Score
 from selftaught.evaluate.subject import open_subject
 from selftaught.probes.budgets import nested_budgets
 from selftaught.recipe import Recipe
+from selftaught.trials import supervised
+from selftaught.trials.controls import majority
+from selftaught.trials.parts import labelled_parts
+from selftaught.trials.scores import Score
 
 pytestmark = pytest.mark.slow
 FAST = {"budgets": (1, 5, "all"), "draws": 2, "from_scratch": ("none",), "quiet": True}
@@ -60,7 +61,7 @@ def test_majority_is_chance_on_balanced_classes(report: EvaluateReport) -> None:
 
 def test_the_best_control_is_known_without_the_test_part(run: Path, ready: Ready, report: EvaluateReport) -> None:
     subject = open_subject([run], None, DataOptions(labels=ready.file), None, True)
-    asked = subject.labelled(subject.splits.test)
+    asked = labelled_parts(subject.prepared, subject.splits).test
     # Whatever the test labels are, the choice stays.
     rng = np.random.default_rng(0)
     ids = [subject.store.ids[index] for index in asked]
@@ -150,13 +151,13 @@ def test_a_supervised_control_that_diverges_is_trained_again_at_a_third_of_the_r
 ) -> None:
     rates = []
 
-    def failing(job: Job, train: Callable[[Job], Trained] = controls.train) -> Trained:
+    def failing(job: Job, train: Callable[[Job], Trained] = supervised.train) -> Trained:
         rates.append(job.recipe.optimiser.matrix_lr)
         trained = train(job)
         state = "diverging" if len(rates) < 3 else "healthy"
         return replace(trained, health=replace(trained.health, state=state))
 
-    monkeypatch.setattr(controls, "train", failing)
+    monkeypatch.setattr(supervised, "train", failing)
     evaluate(run, labels=ready.file, **{**FAST, "from_scratch": (5,)})
     assert rates == pytest.approx([rates[0], rates[0] / 3, rates[0] / 9])
 
@@ -166,11 +167,11 @@ def test_the_supervised_control_is_trained_once_and_kept(
 ) -> None:
     trained = []
 
-    def counted(job: object, train: object = controls.train) -> object:
+    def counted(job: object, train: object = supervised.train) -> object:
         trained.append(job)
         return train(job)  # type: ignore[operator]
 
-    monkeypatch.setattr(controls, "train", counted)
+    monkeypatch.setattr(supervised, "train", counted)
     options = {**FAST, "from_scratch": (5,)}
     first = evaluate(run, labels=ready.file, **options)
     again = evaluate(run, labels=ready.file, **options)
@@ -186,7 +187,7 @@ def test_the_supervised_control_is_trained_once_and_kept(
 def test_records_without_a_label_are_left_out_of_every_part(run: Path, ready: Ready) -> None:
     some = {name: label for index, (name, label) in enumerate(ready.labels.items()) if index % 10}
     subject = open_subject([run], None, DataOptions(labels=write_labels(run / "some.csv", some)), None, True)
-    parts = labelled_parts(subject, subject.labelling)
+    parts = labelled_parts(subject.prepared, subject.splits)
     used = {subject.store.ids[index] for part in (parts.train, parts.validation, parts.test) for index in part}
     assert used == set(some)
 
@@ -194,7 +195,7 @@ def test_records_without_a_label_are_left_out_of_every_part(run: Path, ready: Re
 def test_a_class_of_one_record_is_left_out_of_every_part(run: Path, ready: Ready) -> None:
     rare = dict(ready.labels) | {next(iter(ready.labels)): "rare"}
     subject = open_subject([run], None, DataOptions(labels=write_labels(run / "rare.csv", rare)), None, True)
-    parts = labelled_parts(subject, subject.labelling)
+    parts = labelled_parts(subject.prepared, subject.splits)
     assert len(parts.train) + len(parts.validation) + len(parts.test) == len(rare) - 1
     budgets = nested_budgets(parts.labels[0], (1, 20, None), 2)
     assert budgets.not_applicable == ()

@@ -149,3 +149,16 @@ def test_a_control_that_alone_can_be_judged_at_one_label_is_not_the_best_for_tha
     )
     assert [best.name for best in curve.best_controls] == ["twin"] * 5
     assert [best.judged_at for best in curve.best_controls] == [5, 2, 5, 20, None]
+
+
+def test_a_control_beside_the_best_is_never_chosen_and_saves_labels_no_less() -> None:
+    ahead = np.broadcast_to(np.arange(300) % 10 > 0, (1, 1, 300))
+    contestants = {"encoder": GOOD, "twin": POOR, "supervised": Predictions({None: ahead}, inner_accuracy={None: 1.0})}
+    curve = label_efficiency(
+        contestants, "encoder", (TRAIN, TEST), BUDGETS, resamples=100, beside=("supervised", "absent")
+    )
+    assert {best.name for best in curve.best_controls} == {"twin"}
+    assert curve.beside == ("supervised",)
+    alone = label_efficiency({"encoder": GOOD, "twin": POOR}, "encoder", (TRAIN, TEST), BUDGETS, resamples=100)
+    assert str(alone.saved[0].needed) == "> 180"
+    assert str(curve.saved[0].needed) != "> 180"

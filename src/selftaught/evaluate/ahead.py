@@ -11,12 +11,12 @@ from torch import Tensor
 
 from selftaught.core.errors import DataError, UsageError
 from selftaught.engine.embedding import untrained_twin
-from selftaught.evaluate.scores import ENCODER, TWIN
 from selftaught.evaluate.subject import Subject
 from selftaught.probes.forecast import ForecastScore, TimeParts, forecast
 from selftaught.probes.sliding import embed_causal
 from selftaught.probes.statistics import Estimate as Measured
 from selftaught.reports.blocks import Cell, Column, Estimate, Table
+from selftaught.trials.scores import ENCODER, TWIN
 
 
 def parse_horizons(given: Sequence[int | str]) -> tuple[int, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from selftaught.evaluate.scores import SCRATCH, TWIN
 from selftaught.probes.curve import Curve, Point
+from selftaught.trials.scores import SCRATCH, TWIN, words
 
 Answer = Literal["pretrain", "pretrain with few labels", "no clear winner", "do not pretrain"]
 SEEDS = 3
@@ -29,19 +29,21 @@ class Decision:
 def decide(curve: Curve) -> Decision:
     """The answer of a curve; the best control at each budget was chosen by inner cross-validation, never on test.
 
-    Pretraining helps where the encoder beats that control and its own untrained twin: without the second, the gain may
-    be the architecture's.
+    Pretraining helps where the encoder beats that control, every control beside it, and its own untrained twin: without
+    the last, the gain may be the architecture's.
     """
-    rivals = [(best, curve.at(best.name, best.per_class)) for best in curve.best_controls]
+    rivals = rivals_of(curve)
     twin = [point for point in curve.points if point.name == TWIN]
     unlearned = {point.per_class for point in twin if point.lead is not None and point.lead.low <= 0}
-    ahead = [best.per_class for best, point in rivals if point.lead is not None and point.lead.low > 0]
-    better = tuple(size for size in ahead if size not in unlearned)
-    worse = tuple(best.per_class for best, point in rivals if point.lead is not None and point.lead.high < 0)
+    behind = {point.per_class for point in rivals if point.lead is not None and point.lead.low <= 0}
+    sizes = tuple(dict.fromkeys(point.per_class for point in rivals))
+    better = tuple(size for size in sizes if size not in behind | unlearned)
+    winners = [point for point in rivals if point.lead is not None and point.lead.high < 0]
+    worse = tuple(dict.fromkeys(point.per_class for point in winners))
     sentences = [_twin_sentence(twin)]
-    shown = [point for _, point in rivals if point.per_class in better + worse] or [point for _, point in rivals]
+    shown = [point for point in rivals if point.per_class in better + worse] or rivals
     if shown:
-        pick = min(shown, key=lambda point: abs((point.per_class or 10**9) - 10))
+        pick = min(shown, key=lambda point: (abs((point.per_class or 10**9) - 10), -point.accuracy.value))
         sentences.append(_rival_sentence(curve, pick))
     trained = {point.per_class for point in curve.points if point.name == SCRATCH}
     untried = [size for size in better if size not in trained]
@@ -49,7 +51,7 @@ def decide(curve: Curve) -> Decision:
         sentences.append(f"Supervised from scratch was not trained at {words(untried)}; --from-scratch says where.")
     if min((point.seeds for point in curve.points if point.name == curve.encoder), default=0) < SEEDS:
         sentences.append(UNDERPOWERED)
-    names = sorted({best.name for best in curve.best_controls if best.per_class in worse})
+    names = sorted({point.name for point in winners})
     verb = "are" if len(names) > 1 else "is"
     if better and not worse:
         answer: Answer = "pretrain"
@@ -70,14 +72,13 @@ def decide(curve: Curve) -> Decision:
     )
 
 
-def words(budgets: Sequence[int | None]) -> str:
-    """Budgets as words: "1, 5 and all labels a class"."""
-    sizes = sorted(budgets, key=lambda size: size or 10**9)
-    names = [str(size) if size is not None else "all" for size in sizes]
-    if names == ["all"]:
-        return "all labels"
-    joined = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"{joined} label{'' if names == ['1'] else 's'} a class"
+def rivals_of(curve: Curve) -> list[Point]:
+    """What the encoder has to beat at each budget: the best control, and those beside it that ran there."""
+    found = []
+    for best in curve.best_controls:
+        names = dict.fromkeys((best.name, *curve.beside))
+        found += [point for point in curve.points if point.per_class == best.per_class and point.name in names]
+    return found
 
 
 def _twin_sentence(twin: Sequence[Point]) -> str:

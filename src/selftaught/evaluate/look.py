@@ -8,10 +8,10 @@ import numpy as np
 
 from selftaught.core.modality import Portrait
 from selftaught.data.findings import Finding
-from selftaught.evaluate.controls import Parts
 from selftaught.evaluate.subject import Subject
 from selftaught.reports.blocks import Gallery, Neighbours, Sample, ScatterMap, as_numbers
 from selftaught.reports.samples import sample_of
+from selftaught.trials.parts import Parts
 
 POINTS = 1_500
 SIDE = 48

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selftaught.evaluate.controls import Parts
 from selftaught.probes.curve import Contestant, Predictions
 from selftaught.probes.knn import NEIGHBOURS, knn_predict
 from selftaught.probes.statistics import bootstrap_mean
 from selftaught.reports.blocks import Column, Estimate, Table
+from selftaught.trials.parts import Parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +24,9 @@ class Nearest:
     high: float
 
 
-def score_nearest(
-    contestants: Mapping[str, Contestant], parts: Parts, groups: np.ndarray | None
-) -> tuple[Nearest, ...]:
-    """All labelled training records are the bank, for each contestant with features; groups: of the test records."""
+def score_nearest(contestants: Mapping[str, Contestant], parts: Parts) -> tuple[Nearest, ...]:
+    """All labelled training records are the bank, for each contestant with features."""
+    groups = None if parts.kin is None else parts.kin[1]
     known, asked = parts.labels
     found = []
     for name, contestant in contestants.items():

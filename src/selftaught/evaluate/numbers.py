@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from selftaught.core.errors import DataError
-from selftaught.core.modality import Classical, Predictor
-from selftaught.engine.embedding import embed_records, untrained_twin
-from selftaught.evaluate.controls import TWINS
+from selftaught.core.modality import Predictor
 from selftaught.evaluate.decide import SEEDS, UNDERPOWERED, Answer, Decision
 from selftaught.evaluate.report import EvaluateReport, Facts
-from selftaught.evaluate.scores import ENCODER, TWIN, Score
 from selftaught.evaluate.subject import Subject
 from selftaught.probes.curve import RESAMPLES, FeatureSet
 from selftaught.probes.protocol import FOLDS
 from selftaught.probes.ridge import fit_ridge, predict_ridge
 from selftaught.probes.statistics import interval, resample
+from selftaught.trials.controls import encoder_features, feature_controls
+from selftaught.trials.parts import labelled_parts
+from selftaught.trials.scores import ENCODER, TWIN, Score
 
 PROTOCOL = "selftaught-ridge-1"
 FEWEST = 10
@@ -32,7 +32,8 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
 
     The best control is the one with the least leave-one-out error on the training records.
     """
-    train, test = subject.labelled(subject.splits.train), subject.labelled(subject.splits.test)
+    parts = labelled_parts(subject.prepared, subject.splits)
+    train, test = parts.train, parts.test
     if len(train) < FEWEST or len(test) < FEWEST:
         raise DataError(
             f"Ridge needs {FEWEST} labelled records to train and to test; there are {len(train)} and {len(test)}. "
@@ -40,7 +41,7 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
         )
     values = subject.labelling.values
     assert values is not None  # the task is numbers
-    contestants = _contestants(subject, train, test)
+    contestants = {ENCODER: encoder_features(subject.encoders, parts), **feature_controls(subject.encoders, parts)}
     fitted = {name: _fit(sets, values[train], values[test]) for name, sets in contestants.items()}
     fitted |= _predicted(subject, train, test, values)
     groups = None if subject.labelling.groups is None else subject.labelling.groups[test]
@@ -81,18 +82,6 @@ class _Fit:
 
     errors: np.ndarray
     inner: float
-
-
-def _contestants(subject: Subject, train: np.ndarray, test: np.ndarray) -> dict[str, list[FeatureSet]]:
-    def pair(pretrained: object) -> FeatureSet:
-        return (embed_records(pretrained, subject.store, train), embed_records(pretrained, subject.store, test))  # type: ignore[arg-type]
-
-    first = subject.encoders[0]
-    known, asked = subject.store.rows(train), subject.store.rows(test)
-    found = {ENCODER: [pair(each) for each in subject.encoders]}
-    found[TWIN] = [pair(untrained_twin(first, 1000 + seed)) for seed in range(TWINS)]
-    classical = [each for each in first.modality.classical() if isinstance(each, Classical)]
-    return found | {each.name: [each.features(known, asked)] for each in classical}
 
 
 def _predicted(subject: Subject, train: np.ndarray, test: np.ndarray, values: np.ndarray) -> dict[str, _Fit]:

@@ -15,17 +15,7 @@ from selftaught.evaluate.ahead import forecast_table, say_forecasts
 from selftaught.evaluate.decide import Decision
 from selftaught.evaluate.look import show_findings
 from selftaught.evaluate.nearest import Nearest, nearest_table
-from selftaught.evaluate.scores import ENCODER, TWIN, Score, bound, estimate
 from selftaught.evaluate.subject import Subject
-from selftaught.evaluate.tables import (
-    at,
-    control_table,
-    curve_plot,
-    lead_table,
-    rival_table,
-    saved_table,
-    sizes_of,
-)
 from selftaught.probes.forecast import ForecastScore
 from selftaught.probes.saved import LabelsSaved
 from selftaught.probes.statistics import spearman
@@ -49,6 +39,16 @@ from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, read_rows
+from selftaught.trials.scores import ENCODER, TWIN, Score, bound, estimate
+from selftaught.trials.tables import (
+    at,
+    control_table,
+    curve_plot,
+    lead_table,
+    rival_table,
+    saved_table,
+    sizes_of,
+)
 
 TONES = {
     "pretrain": "good",

@@ -16,25 +16,20 @@ from selftaught.data.labelling import Given
 from selftaught.engine.device import keep_memory
 from selftaught.engine.prepare import DataOptions
 from selftaught.evaluate.ahead import parse_horizons, score_forecasts
-from selftaught.evaluate.controls import (
-    Parts,
-    encoder_features,
-    feature_controls,
-    labelled_parts,
-    majority,
-    predictor_controls,
-    supervised,
-)
 from selftaught.evaluate.decide import decide
 from selftaught.evaluate.look import draw_map, find_neighbours
 from selftaught.evaluate.nearest import score_nearest
 from selftaught.evaluate.numbers import score_numbers
 from selftaught.evaluate.report import EvaluateReport, Facts, evaluate_command, open_facts
-from selftaught.evaluate.scores import ENCODER, SCRATCH, score_rows
 from selftaught.evaluate.subject import Subject, open_subject
 from selftaught.probes.budgets import Budgets, nested_budgets
 from selftaught.probes.curve import Contestant, label_efficiency
+from selftaught.runs.files import read_json
 from selftaught.runs.folder import read_rows
+from selftaught.trials.controls import encoder_features, feature_controls, majority, predictor_controls
+from selftaught.trials.parts import Parts, labelled_parts
+from selftaught.trials.scores import ENCODER, SCRATCH, score_rows
+from selftaught.trials.supervised import Scratch, supervised
 
 FEWEST_TEST = 10
 
@@ -127,24 +122,20 @@ def check_draws(draws: int, scratch_draws: int) -> None:
 
 def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began: float) -> EvaluateReport:
     """The label-efficiency curve with all controls, the decision, the map and the neighbours."""
-    parts = labelled_parts(subject, subject.labelling)
+    parts = labelled_parts(subject.prepared, subject.splits)
     check_parts(parts)
     train_codes, _ = parts.labels
-    groups = None
-    if subject.labelling.groups is not None:
-        groups = (subject.labelling.groups[parts.train], subject.labelling.groups[parts.test])
-    budgets = nested_budgets(train_codes, plan.sizes, plan.draws, 0, None if groups is None else groups[0])
+    budgets = nested_budgets(train_codes, plan.sizes, plan.draws, 0, None if parts.kin is None else parts.kin[0])
     check_budgets(budgets, train_codes)
-    own = encoder_features(subject, parts)
-    contestants: dict[str, Contestant] = {ENCODER: own, **feature_controls(subject, parts)}
-    contestants |= predictor_controls(subject, parts, budgets, None if groups is None else groups[0])
+    own = encoder_features(subject.encoders, parts)
+    contestants: dict[str, Contestant] = {ENCODER: own, **feature_controls(subject.encoders, parts)}
+    contestants |= predictor_controls(subject.encoders[0].modality.classical(), parts, budgets)
     contestants["majority"] = majority(parts, budgets)
-    seconds = training_seconds(subject)
-    control = supervised(subject, parts, budgets, plan.scratch, plan.scratch_draws, seconds, plan.quiet)
+    control = supervised(scratch_of(subject, plan.quiet), parts, budgets, plan.scratch, plan.scratch_draws)
     if control is not None:
         contestants[SCRATCH] = control
-    near = score_nearest(contestants, parts, None if groups is None else groups[1])
-    curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, groups)
+    near = score_nearest(contestants, parts)
+    curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, parts.kin, beside=(SCRATCH,))
     names = subject.labelling.classes
     return EvaluateReport(
         facts=facts,
@@ -163,10 +154,18 @@ def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began:
     )
 
 
-def training_seconds(subject: Subject) -> float:
-    """Wall clock of the first run's training."""
-    rows = read_rows(subject.runs[0].losses)
-    return rows[-1]["seconds"] if rows else 60.0
+def scratch_of(subject: Subject, quiet: bool) -> Scratch:
+    """What the supervised control shares with the first run; it may take as long as that was trained."""
+    run, rows = subject.runs[0], read_rows(subject.runs[0].losses)
+    return Scratch(
+        recipe=subject.recipes[0],
+        fitted=subject.encoders[0].fitted,
+        labelling=subject.labelling,
+        plan=read_json(run.plan),
+        seconds=rows[-1]["seconds"] if rows else 60.0,
+        place=run.path / "controls",
+        quiet=quiet,
+    )
 
 
 def check_parts(parts: Parts) -> None:
@@ -185,8 +184,8 @@ def check_budgets(budgets: Budgets, codes: np.ndarray) -> None:
     if not budgets.sets:
         middle = int(np.median(np.unique(codes, return_counts=True)[1]))
         raise DataError(
-            f"Half of the classes have {middle} labelled training records or fewer, and every budget that was asked for "
-            f"is larger. Give smaller --budgets, or `all`."
+            f"Half of the classes have {middle} labelled training records or fewer, and every budget that was asked "
+            f"for is larger. Give smaller --budgets, or `all`."
         )
 
 

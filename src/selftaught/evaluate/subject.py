@@ -45,10 +45,6 @@ class Subject:
         """Labels and groups."""
         return self.prepared.labelling
 
-    def labelled(self, part: np.ndarray) -> np.ndarray:
-        """The records of a part that have a label."""
-        return part[np.isin(part, self.labelling.labelled)]
-
 
 def open_subject(
     runs: Sequence[Path | str], data: Any, options: DataOptions, stores: Path | str | None, quiet: bool

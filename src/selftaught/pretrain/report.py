@@ -5,59 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from selftaught.core.errors import RunError
 from selftaught.data.splits import Splits
-from selftaught.engine.job import Trained
 from selftaught.engine.prepare import Prepared
 from selftaught.recipe import Recipe
 from selftaught.reports.blocks import Code, Facts, Finding, Findings, Section, Verdict
 from selftaught.reports.findings import DataFact, audit_facts, shown_findings
 from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
-from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, read_rows
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a training ended: what its manifest holds. seconds: of training, all calls together. started: what weights it
-    began with, in a sentence."""
-
-    recipe: str
-    health: str
-    cause: str
-    remedy: str
-    steps: int
-    planned: int
-    kept: int
-    seconds: float
-    started: str = "fresh weights"
-
-    @classmethod
-    def of(cls, trained: Trained, recipe: Recipe) -> Ended:
-        """The end of a training that has just ended."""
-        health, plan = trained.health, trained.plan
-        return cls(
-            recipe=recipe.hash,
-            health=health.state,
-            cause=health.cause,
-            remedy=health.remedy,
-            steps=trained.steps,
-            planned=plan.steps_at(trained.steps),
-            kept=trained.kept,
-            seconds=round(trained.seconds, 3),
-            started="fresh weights" if trained.started is None else trained.started.sentence,
-        )
-
-    @classmethod
-    def read(cls, path: Path) -> Ended:
-        """The end of a finished run, from its manifest. Raises RunError where it is damaged or of another version."""
-        try:
-            return cls(**read_json(path))
-        except TypeError as problem:
-            raise RunError(
-                f"{path} is damaged or of another version ({problem}). Train again with a new --out."
-            ) from problem
+from selftaught.trials.training import Ended
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,27 +6,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from selftaught.core.errors import DataError, UsageError
+from selftaught.core.errors import UsageError
 from selftaught.data.labelling import Given
-from selftaught.data.splits import Splits, load_splits, make_splits, save_splits
 from selftaught.encoders.start import starter
 from selftaught.engine.device import close_fabric, open_fabric
-from selftaught.engine.job import Job, partners_of
 from selftaught.engine.loop import train
-from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare, tell
+from selftaught.engine.prepare import DataOptions, prepare, tell
 from selftaught.engine.scalars import tensorboard_scalars
 from selftaught.pretexts import Supervised
-from selftaught.pretrain.report import Ended, PretrainReport, make_report
-from selftaught.pretrain.watch import watch
-from selftaught.recipe import Recipe, resolve
+from selftaught.pretrain.report import PretrainReport, make_report
+from selftaught.recipe import Recipe
 from selftaught.runs.files import write_json
-from selftaught.runs.folder import RunFolder, check_place, claim
-
-SMALLEST = 16
-"""Fewer training records than this cannot be told apart from noise by any probe."""
-
-SPLIT_SEED = 0
-"""Splits do not follow the recipe's seed: runs of several seeds must share them, or their scores cannot be compared."""
+from selftaught.runs.folder import RunFolder, check_place
+from selftaught.trials.training import SMALLEST, Ended, claim_run, cut, facts_of, watched_job
 
 
 def pretrain(
@@ -60,19 +52,17 @@ def pretrain(
     say, fabric = None if quiet else tell, open_fabric()
     with fabric.rank_zero_first():  # the others find the store and the run folder made
         prepared = prepare(data, recipe.modality, stores, options, quiet=quiet, say=say)
-        resolved, folder, splits = _claim(place, recipe, prepared, _facts(data, prepared, options, start), fewest)
+        facts = facts_of(data, prepared, options, start)
+        resolved, folder, splits = claim_run(place, recipe, prepared, cut(prepared, fewest), facts)
     if folder.complete:
         close_fabric(fabric)
         return make_report(folder, resolved, Ended.read(folder.manifest), prepared, splits)
-    job = Job(
-        recipe=resolved,
-        store=prepared.store,
-        train=splits.train,
-        labelling=prepared.labelling,
-        fitted=fit_modality(prepared.modality, prepared.store, splits.train),
-        folder=folder,
+    job = watched_job(
+        resolved,
+        prepared,
+        folder,
+        splits,
         start=begin,
-        observe=watch(prepared.store, splits.train, splits.validation, prepared.labelling),
         quiet=quiet,
         say=say,
         scalars=tensorboard_scalars(folder.tensorboard) if tensorboard and fabric.global_rank == 0 else None,
@@ -97,36 +87,3 @@ def _check(out: Path, recipe: Recipe, labels: Given) -> None:
     if isinstance(recipe.pretext, Supervised) and labels is None:
         raise UsageError("the supervised pretext needs labels; give them with --labels NAME|FILE.")
     check_place(out)
-
-
-def _facts(data: Any, prepared: Prepared, options: DataOptions, start: str | None) -> dict[str, Any]:
-    """What the run is trained on, in JSON."""
-    return {
-        "data": str(Path(data).absolute()) if isinstance(data, (str, Path)) else None,
-        "kind": prepared.source.kind,
-        "source": prepared.source.fingerprint,
-        "store": str(prepared.store.folder.absolute()),
-        "records": len(prepared.store),
-        "digest": prepared.store.digest,
-        "options": dict(options.stated()),
-        "start": start,
-    }
-
-
-def _claim(
-    out: Path, recipe: Recipe, prepared: Prepared, facts: dict[str, Any], fewest: int
-) -> tuple[Recipe, RunFolder, Splits]:
-    """The resolved recipe, its run folder, and the splits that the run began with, else new ones, recorded."""
-    splits = make_splits(prepared.store, prepared.labelling, seed=SPLIT_SEED)
-    if len(splits.train) < fewest:
-        raise DataError(
-            f"There are {len(splits.train)} training records ({len(prepared.store)} in all); pretraining needs "
-            f"{fewest} or more. Give more data."
-        )
-    resolved = resolve(recipe, prepared.modality, len(splits.train), loaded=facts["start"] is not None)
-    partners_of(resolved, prepared.labelling, splits.train)  # raises before anything is written
-    folder = claim(out, resolved, facts)
-    if folder.splits.exists():
-        return resolved, folder, load_splits(folder.splits)
-    save_splits(splits, folder.splits)
-    return resolved, folder, splits

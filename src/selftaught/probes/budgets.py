@@ -50,7 +50,8 @@ def nested_budgets(
 
     Rows of a class come in random order; where groups are given, as many groups as possible come before a second row of
     any. A class with fewer rows than the budget gives all that it has; a budget that most classes cannot fill is not
-    applicable. None takes every row, once instead of `draws` times. Raises DataError below two classes, UsageError on a budget below 1.
+    applicable. None takes every row, once instead of `draws` times. Raises DataError below two classes, UsageError on a
+    budget below 1.
     """
     names, codes = np.unique(labels, return_inverse=True)
     if len(names) < 2:

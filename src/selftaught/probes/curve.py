@@ -93,6 +93,8 @@ class Curve:
     records: int
     groups: int | None
     resamples: int
+    beside: tuple[str, ...] = ()
+    """Controls that the best one is not chosen from, which stand beside it wherever they ran."""
     protocol: str = PROTOCOL
 
     def at(self, name: str, per_class: int | None) -> Point:
@@ -112,8 +114,12 @@ def label_efficiency(
     strengths: Sequence[float] = STRENGTHS,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    beside: Sequence[str] = (),
 ) -> Curve:
     """Return the label-efficiency curve of contestants; `labels` and `groups` are of training and test records.
+
+    beside: controls whose inner accuracy is no cross-validation, so that they cannot be ranked among the others; the
+    best one is chosen without them, and they count as well as it.
 
     Intervals are a hierarchical bootstrap: test records (whole groups where given) and label draws are resampled alike
     for all contestants, seeds for each on its own. Raises UsageError when the encoder is not among the contestants.
@@ -134,16 +140,18 @@ def label_efficiency(
         place(outcome, drawn, outcomes.get((encoder, outcome.per_class)), labels[1], sizes, test_groups)
         for outcome in outcomes.values()
     )
-    best = best_controls([outcome for outcome in outcomes.values() if outcome.name != encoder], list(sizes))
+    able = [outcome for outcome in outcomes.values() if outcome.name not in (encoder, *beside)]
+    best = best_controls(able, list(sizes))
     return Curve(
         encoder=encoder,
         points=points,
         best_controls=best,
-        saved=saved_by(encoder, best, points, drawn, sizes),
+        saved=saved_by(encoder, best, points, drawn, sizes, beside),
         not_applicable=budgets.not_applicable,
         records=len(labels[1]),
         groups=None if test_groups is None else len(np.unique(test_groups)),
         resamples=resamples,
+        beside=tuple(name for name in beside if name in contestants),
     )
 
 
@@ -293,21 +301,33 @@ def saved_by(
     points: Sequence[Point],
     drawn: Drawn,
     sizes: Mapping[int | None, int],
+    beside: Sequence[str] = (),
 ) -> tuple[LabelsSaved, ...]:
-    """Return the labels saved at every budget that encoder and best control share."""
+    """Return the labels saved at every budget that encoder and best control share.
+
+    Where a control stands beside the best one, the better of the two counts, in every resample anew.
+    """
     value = {(point.name, point.per_class): point.accuracy.value for point in points}
     shared = [control for control in best if (encoder, control.per_class) in value]
     if not shared:
         return ()
-    keys = [(control.name, control.per_class) for control in shared]
+    keys = [
+        [(name, control.per_class) for name in (control.name, *beside) if (name, control.per_class) in value]
+        for control in shared
+    ]
     return labels_saved(
         [control.per_class for control in shared],
         np.array([sizes[control.per_class] for control in shared], np.float64),
-        np.array([[value[encoder, control.per_class] for control in shared], [value[key] for key in keys]]),
+        np.array(
+            [
+                [value[encoder, control.per_class] for control in shared],
+                [max(value[key] for key in own) for own in keys],
+            ]
+        ),
         np.stack(
             [
                 np.stack([drawn[encoder, control.per_class][0] for control in shared]),
-                np.stack([drawn[key][0] for key in keys]),
+                np.stack([np.max([drawn[key][0] for key in own], axis=0) for own in keys]),
             ]
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from selftaught.probes.curve import Curve
@@ -70,3 +71,13 @@ def bound(labels: Labels) -> Estimate:
     """A number of labels as a cell, with its bound."""
     sign = {"=": "", ">": ">", "<=": "<"}[labels.relation]
     return Estimate(value=round(labels.count), bound=sign, digits=0)  # type: ignore[arg-type]
+
+
+def words(budgets: Sequence[int | None]) -> str:
+    """Budgets as words: "1, 5 and all labels a class"."""
+    sizes = sorted(budgets, key=lambda size: size or 10**9)
+    names = [str(size) if size is not None else "all" for size in sizes]
+    if names == ["all"]:
+        return "all labels"
+    joined = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{joined} label{'' if names == ['1'] else 's'} a class"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selftaught.evaluate.scores import ENCODER, Score, bound, estimate, lead_of
 from selftaught.probes.saved import LabelsSaved
 from selftaught.reports.blocks import Cell, Column, LinePlot, NotApplicable, Table
 from selftaught.reports.blocks import Curve as Line
+from selftaught.trials.scores import ENCODER, SCRATCH, Score, bound, estimate, lead_of
 
 Best = Sequence[tuple[int | None, str]]
 """The best control of each budget."""
@@ -89,12 +89,17 @@ def lead_table(scores: Sequence[Score]) -> Table:
 
 
 def rival_table(scores: Sequence[Score], metric: str, best: Best) -> Table:
-    """The encoder beside the best control of each budget, in one narrow table with the intervals that matter."""
+    """The encoder beside the best control of each budget, in one narrow table with the intervals that matter.
+
+    Where the supervised control ran, the better of the two stands here: the encoder has to beat both.
+    """
     rows: list[tuple[Cell, ...]] = []
     for size, name in best:
-        own, rival = at(scores, ENCODER, size), at(scores, name, size)
-        if own is not None and rival is not None:
-            rows.append((str(size or "all"), estimate(own), name, lead_of(rival)))
+        own = at(scores, ENCODER, size)
+        rivals = [each for each in (at(scores, name, size), at(scores, SCRATCH, size)) if each is not None]
+        if own is not None and rivals:
+            rival = max(rivals, key=lambda each: each.value)
+            rows.append((str(size or "all"), estimate(own), rival.name, lead_of(rival)))
     return Table(
         columns=(
             Column(name="per class", align="right"),

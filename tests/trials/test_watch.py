@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from selftaught.pretrain.watch import HELD_OUT, look_at
+from selftaught.trials.watch import HELD_OUT, look_at
 
 
 def test_the_few_labelled_records_that_are_held_out_are_all_looked_at() -> None:

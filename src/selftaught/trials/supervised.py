@@ -1,0 +1,140 @@
+"""The control trained from scratch: the same encoder, on the labelled records alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from selftaught.core.modality import Fitted
+from selftaught.data.labelling import Labelling
+from selftaught.engine.embedding import embed_records
+from selftaught.engine.job import Job, Trained
+from selftaught.engine.loop import train
+from selftaught.pretexts import Supervised
+from selftaught.probes.budgets import Budget, Budgets
+from selftaught.probes.curve import Predictions
+from selftaught.recipe import Optimiser, Recipe, default_optimiser, read_recipe, resolve
+from selftaught.runs.files import read_arrays, read_json, write_arrays
+from selftaught.runs.folder import RunFolder, claim
+from selftaught.trials.parts import Parts
+
+EPOCHS = 200
+"""Passes after which a supervised control has seen its labelled records often enough; more did not help."""
+
+RETRIES = 3
+"""Times that a supervised control which diverges is trained again, at a third of the rate before."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scratch:
+    """What a supervised control shares with the pretraining beside which it stands.
+
+    recipe: resolved. plan: of the run. seconds: wall clock that it may take, at most. place: folder that keeps what
+    was trained, so that it is done once.
+    """
+
+    recipe: Recipe
+    fitted: Fitted
+    labelling: Labelling
+    plan: Mapping[str, Any]
+    seconds: float
+    place: Path
+    quiet: bool
+
+
+def supervised(
+    scratch: Scratch, parts: Parts, budgets: Budgets, wanted: Sequence[int | None], draws: int
+) -> Predictions | None:
+    """The encoder trained from scratch on the labelled rows of some budgets; None where none can be filled.
+
+    Same encoder; the optimiser that was chosen by hand, else the usual one; the wall clock of the pretraining or EPOCHS
+    passes, whichever is less; at a third of the rate where it diverges.
+    """
+    correct: dict[int | None, np.ndarray] = {}
+    for per_class in wanted:
+        chosen = budgets.at(per_class)[:draws]
+        if not chosen:
+            continue
+        runs = [_train_once(scratch, parts, budget) for budget in chosen]
+        correct[per_class] = np.array([runs]).astype(bool)
+    return Predictions(correct=correct) if correct else None
+
+
+def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
+    """Which test records one supervised training has right.
+
+    Kept in the folder, so it is done once; one that was interrupted goes on where it stopped.
+    """
+    rows = np.sort(parts.train[budget.rows])
+    place = scratch.place / f"supervised-{budget.per_class or 'all'}-{budget.draw}"
+    folder, done = RunFolder(place), place / "correct.safetensors"
+    facts = {"rows": len(rows), "digest": parts.digest(rows)}
+    if done.exists() and read_json(folder.data) == facts:
+        return read_arrays(done)["correct"]
+    recipe = _recipe(scratch, len(rows))
+    if not folder.data.exists() or read_json(folder.data) != facts or read_recipe(folder.recipe) != recipe:
+        shutil.rmtree(place, ignore_errors=True)
+    trained = _train(scratch, parts, rows, place, recipe, facts)
+    for _ in range(RETRIES):
+        if trained.health.state != "diverging":
+            break
+        shutil.rmtree(place)
+        lr, matrix_lr = recipe.optimiser.lr / 3, recipe.optimiser.matrix_lr / 3
+        recipe = replace(recipe, optimiser=replace(recipe.optimiser, lr=lr, matrix_lr=matrix_lr))
+        trained = _train(scratch, parts, rows, place, recipe, facts)
+    correct = _right(trained, parts, parts.test)
+    shutil.rmtree(place / "checkpoints", ignore_errors=True)
+    write_arrays(done, {"correct": correct})
+    return correct
+
+
+def _train(
+    scratch: Scratch, parts: Parts, rows: np.ndarray, place: Path, recipe: Recipe, facts: dict[str, object]
+) -> Trained:
+    job = Job(
+        recipe=recipe,
+        store=parts.store,
+        train=rows,
+        labelling=scratch.labelling,
+        fitted=scratch.fitted,
+        folder=claim(place, recipe, facts),
+        observations=0,
+        quiet=scratch.quiet,
+    )
+    return train(job)
+
+
+def _recipe(scratch: Scratch, rows: int) -> Recipe:
+    base, plan, seconds = scratch.recipe, scratch.plan, scratch.seconds
+    batch = min(base.batch or 256, 128, rows, max(4, 2 ** int(np.log2(max(1, rows / 2)))))
+    per_record = (plan["seconds"][-1] if plan["seconds"] else seconds / max(1, plan["steps"])) / (base.batch or 256)
+    affordable = seconds / max(1e-9, per_record * rows)
+    modality, encoder = base.modality, base.encoder
+    assert modality is not None and encoder is not None  # the recipe of a run is resolved  # noqa: PT018
+    usual = default_optimiser(modality, encoder, base.objective, loaded=False)
+    recipe = replace(
+        base,
+        pretext=Supervised(),
+        optimiser=Optimiser(kind="muon") if usual == base.optimiser else base.optimiser,  # which `resolve` replaces
+        positives="record",
+        batch=batch,
+        accumulate=1,
+        minutes=None,
+        steps=None,
+        epochs=float(min(EPOCHS, max(1.0, affordable))),
+        precision=plan["precision"],
+    )
+    return resolve(recipe, modality, rows)
+
+
+@torch.inference_mode()
+def _right(trained: Trained, parts: Parts, indices: np.ndarray) -> np.ndarray:
+    vectors = torch.from_numpy(embed_records(trained.pretrained, parts.store, indices))
+    predicted = trained.head.cpu()(vectors).argmax(1).numpy()
+    return np.asarray(predicted == parts.codes[indices])
