@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selftaught.api import SelfTaught, demo, load
+    from selftaught.compare import compare
     from selftaught.embed import embed
     from selftaught.encoders import MLP, ConvNet, Dilated, HuggingFace, Own, ResNet, Timm, Transformer
     from selftaught.evaluate import evaluate
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "selftaught.api": ("SelfTaught", "demo", "load"),
+    "selftaught.compare": ("compare",),
     "selftaught.embed": ("embed",),
     "selftaught.encoders": ("ConvNet", "Dilated", "HuggingFace", "MLP", "Own", "ResNet", "Timm", "Transformer"),
     "selftaught.evaluate": ("evaluate",),
@@ -62,6 +64,7 @@ __all__ = [
     "Timm",
     "Transformer",
     "VICReg",
+    "compare",
     "demo",
     "embed",
     "evaluate",

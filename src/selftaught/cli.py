@@ -26,6 +26,7 @@ from selftaught.core.errors import SelftaughtError, UsageError
 
 VERBS = {
     "demo": ("selftaught.api:demo", "Run the whole path on bundled pictures and write the report."),
+    "compare": ("selftaught.compare:compare", "Race the pretexts on your data: which one, and is it worth it?"),
     "pretrain": ("selftaught.pretrain:pretrain", "Train an encoder on unlabelled data."),
     "evaluate": ("selftaught.evaluate:evaluate", "Measure what pretraining gained, beside its controls."),
     "embed": ("selftaught.embed:embed", "Turn records into vectors."),
@@ -299,10 +300,11 @@ def finish(result: Any, given: Mapping[str, Any], as_json: bool) -> None:
 
 def closing(result: Any, given: Mapping[str, Any]) -> list[str]:
     """The last lines after a training or an evaluation."""
+    from selftaught.compare.report import CompareReport
     from selftaught.evaluate.report import EvaluateReport
     from selftaught.pretrain.report import PretrainReport
 
-    if isinstance(result, EvaluateReport):
+    if isinstance(result, (EvaluateReport, CompareReport)):
         return [f"Report: {result.page}"]
     if isinstance(result, PretrainReport):
         labels = "" if given["labels"] else " --labels NAME|FILE"

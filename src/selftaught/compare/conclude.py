@@ -1,0 +1,247 @@
+"""The end of a race: the controls, the answer, one look at the test part, and the recipe of the winner."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from selftaught.compare.answer import Decision, Table, decide, nothing_ran
+from selftaught.compare.judge import Standing, stand
+from selftaught.compare.legs import Leg
+from selftaught.compare.race import Race, seeds_of
+from selftaught.compare.report import CompareReport, Cost, Entry, Next, Tested
+from selftaught.engine.embedding import untrained_twin
+from selftaught.probes.budgets import nested_budgets
+from selftaught.probes.curve import Contestant, Outcome, label_efficiency
+from selftaught.probes.statistics import interval
+from selftaught.recipe import Recipe, read_recipe, resolve
+from selftaught.reports.findings import audit_facts, shown_findings
+from selftaught.runs.encoder import Pretrained
+from selftaught.runs.files import read_json, write_text
+from selftaught.runs.folder import RunFolder
+from selftaught.trials.controls import TWINS, encoder_features, feature_controls, majority, predictor_controls
+from selftaught.trials.parts import labelled_parts
+from selftaught.trials.scores import ENCODER, SCRATCH, TWIN, score_rows
+from selftaught.trials.supervised import Scratch, supervised
+
+BUDGETS: tuple[int | None, ...] = (1, 2, 5, 10, 20, 50, None)
+"""Labels a class at which the test part is read."""
+TESTED_SCRATCH: tuple[int | None, ...] = (10, None)
+"""Labels a class at which the supervised control is trained for the test part."""
+FEWEST_TEST = 10
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finalist:
+    """A candidate of the last round."""
+
+    name: str
+    legs: tuple[Leg, ...]
+    encoders: tuple[Pretrained, ...]
+
+
+def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
+    """names: the finalists, best first. reading: seconds until the first training."""
+    finalists = [_finalist(race, name) for name in names]
+    began = time.perf_counter()
+    table, controls = judge_controls(race, finalists)
+    simple = sorted(finalists, key=lambda each: each.legs[0].parameters)
+    labels = len(race.judge.rows)
+    decision = (
+        decide(table, [each.name for each in simple], controls, labels) if finalists else nothing_ran(table, controls)
+    )
+    aside = time.perf_counter() - began
+    chosen = next((each for each in finalists if each.name == decision.taken), None)
+    began = time.perf_counter()
+    tested = None if chosen is None else read_test(race, chosen)
+    cost = Cost(
+        minutes=race.schedule.total,
+        planned=sum(race.minutes_of(leg) for leg in race.legs),
+        reading=reading,
+        training=sum(leg.wall for leg in race.legs),
+        judging=race.judging,
+        controls=aside,
+        testing=time.perf_counter() - began,
+    )
+    track = race.track
+    return CompareReport(
+        page=track.out / "report.html",
+        decision=decision,
+        entries=entries_of(race, table, names, controls),
+        sizes=race.judge.sizes,
+        labels=labels,
+        absent=race.schedule.absent,
+        rounds=race.schedule.minutes,
+        course=tuple(
+            (name, minutes, each.value, each.low, each.high)
+            for minutes, standing in zip(race.schedule.minutes, race.standings, strict=False)
+            for name, each in standing.items()
+        ),
+        tested=tested,
+        cost=cost,
+        next=None if chosen is None else what_next(race, chosen, decision),
+        findings=shown_findings((*track.prepared.findings, *track.splits.findings)),
+        data=audit_facts(track.prepared.modality, track.prepared.store),
+        parts=(len(track.splits.train), len(track.splits.validation), len(track.splits.test)),
+        fingerprint=track.prepared.source.fingerprint,
+    )
+
+
+def _finalist(race: Race, name: str) -> Finalist:
+    legs = tuple(seeds_of(race.legs, name))
+    return Finalist(name=name, legs=legs, encoders=tuple(leg.encoder() for leg in legs))
+
+
+def judge_controls(race: Race, finalists: Sequence[Finalist]) -> tuple[Table, list[str]]:
+    """All standings of the end, and the names of the controls from the simplest on.
+
+    The supervised control is trained in the first fold alone, with as much time as a finalist.
+    """
+    judge = race.judge
+    classical = race.track.prepared.modality.classical()
+    race.say(f"Controls: {', '.join(each.name for each in classical)}, {TWIN}, {SCRATCH}.")
+    everywhere: dict[str, list[Outcome]] = {each.name: race.outcomes[each.name] for each in finalists}
+    everywhere |= {each.name: judge.classical(each) for each in classical}
+    first: dict[str, list[Outcome]] = {}
+    if finalists:
+        twins = [untrained_twin(finalists[0].encoders[0], 1000 + seed) for seed in range(TWINS)]
+        everywhere[TWIN] = judge.encoders(TWIN, twins)
+        scratch = _scratch(race, finalists[0], "fold")
+        found = supervised(scratch, judge.parts[0], judge.budgets[0], judge.sizes, 1)
+        if found is not None:
+            first[SCRATCH] = judge.first_fold(SCRATCH, found)
+    controls = [name for name in (*(each.name for each in classical), TWIN, SCRATCH) if name in {**everywhere, **first}]
+    table = Table(everywhere=stand(everywhere, judge), first=stand({**everywhere, **first}, judge, folds=1))
+    return table, controls
+
+
+def _scratch(race: Race, finalist: Finalist, place: str) -> Scratch:
+    leg = finalist.legs[0]
+    folder = RunFolder(leg.run)
+    return Scratch(
+        recipe=read_recipe(folder.recipe),
+        fitted=race.track.fitted,
+        labelling=race.track.prepared.labelling,
+        plan=read_json(folder.plan),
+        seconds=leg.seconds,
+        place=race.track.out / "controls" / place,
+        quiet=True,
+    )
+
+
+def read_test(race: Race, chosen: Finalist) -> Tested | None:
+    """The one look at the test part: the best candidate's trainings of the last round, beside all controls."""
+    parts = labelled_parts(race.track.prepared, race.track.splits)
+    if len(parts.test) < FEWEST_TEST:
+        return None
+    race.say(f"The test part, once: {chosen.name} beside the controls.")
+    budgets = nested_budgets(parts.labels[0], BUDGETS, groups=None if parts.kin is None else parts.kin[0])
+    contestants: dict[str, Contestant] = {ENCODER: encoder_features(chosen.encoders, parts)}
+    contestants |= feature_controls(chosen.encoders, parts)
+    contestants |= predictor_controls(race.track.prepared.modality.classical(), parts, budgets)
+    contestants["majority"] = majority(parts, budgets)
+    control = supervised(_scratch(race, chosen, "test"), parts, budgets, TESTED_SCRATCH, 1)
+    if control is not None:
+        contestants[SCRATCH] = control
+    curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, parts.kin, beside=(SCRATCH,))
+    return Tested(
+        scores=score_rows(curve),
+        best=tuple((best.per_class, best.name) for best in curve.best_controls),
+        saved=curve.saved,
+        not_applicable=curve.not_applicable,
+        protocol=curve.protocol,
+    )
+
+
+def entries_of(race: Race, table: Table, finalists: Sequence[str], controls: Sequence[str]) -> tuple[Entry, ...]:
+    """The ranking: finalists and controls by accuracy, then those that fell out, the later the higher."""
+    best = finalists[0] if finalists else ""
+    last = [_entry(race, table, name, best) for name in (*finalists, *controls)]
+    last.sort(key=lambda each: -each.value)
+    out: list[Entry] = []
+    for number in range(len(race.standings), 0, -1):
+        fallen = [name for name in race.standings[number - 1] if name not in {*finalists, *(each.name for each in out)}]
+        ranked = [_fallen(race, race.standings[number - 1][name], number) for name in fallen]
+        out += sorted(ranked, key=lambda each: -each.value)
+    never = {leg.candidate: leg for leg in race.legs if leg.candidate not in {each.name for each in (*last, *out)}}
+    return (*last, *out, *(_broken(race, leg) for leg in never.values()))
+
+
+def _entry(race: Race, table: Table, name: str, best: str) -> Entry:
+    standing = table.everywhere.get(name) or table.first[name]
+    lead = table.lead(name, best) if best and name != best else None
+    own = seeds_of(race.legs, name)
+    return Entry(
+        name=name,
+        kind="control" if not own else "candidate",
+        round=own[0].round if own else None,
+        seeds=standing.seeds,
+        value=standing.value,
+        low=standing.low,
+        high=standing.high,
+        by_size=tuple(standing.by_size.items()),
+        lead=None if lead is None else (lead.value, lead.low, lead.high),
+        **_told(race, name),
+        partial=name not in table.everywhere,
+    )
+
+
+def _fallen(race: Race, standing: Standing, number: int) -> Entry:
+    return Entry(
+        name=standing.name, kind="candidate", round=number, seeds=standing.seeds, value=standing.value,
+        low=standing.low, high=standing.high, by_size=tuple(standing.by_size.items()), lead=None,
+        **_told(race, standing.name), partial=False,
+    )  # fmt: skip
+
+
+def _broken(race: Race, leg: Leg) -> Entry:
+    nan = float("nan")
+    return Entry(
+        name=leg.candidate, kind="candidate", round=leg.round, seeds=0, value=nan, low=nan, high=nan, by_size=(),
+        lead=None, **_told(race, leg.candidate), partial=False,
+    )  # fmt: skip
+
+
+def _told(race: Race, name: str) -> dict[str, str]:
+    """The health of all trainings of a candidate, and what went wrong in them."""
+    own = [leg for leg in race.legs if leg.candidate == name]
+    return {
+        "health": ", ".join(dict.fromkeys(leg.health for leg in own)),
+        "trouble": "; ".join(dict.fromkeys(leg.trouble for leg in own if leg.trouble)),
+    }
+
+
+def what_next(race: Race, chosen: Finalist, decision: Decision) -> Next:
+    """The recipe of the best candidate for the whole budget, its command, and what it may reach."""
+    track, minutes = race.track, race.schedule.total
+    candidate = next(each for each in race.candidates if each.name == chosen.name)
+    whole = replace(candidate.recipe, minutes=minutes, seed=0)
+    recipe: Recipe = resolve(whole, track.prepared.modality, len(track.splits.train), loaded=track.start is not None)
+    path = track.out / "recipe.toml"
+    write_text(path, recipe.to_toml())
+    words = ["selftaught", "pretrain", str(track.facts["data"] or "DATA"), "--recipe", str(path)]
+    for name, value in {**track.facts["options"], "from": track.start}.items():
+        if value:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    words += ["--out", str(track.out / "best")]
+    expected = expect([standing[chosen.name] for standing in race.standings if chosen.name in standing], race)
+    return Next(recipe=recipe.to_toml(), command=shlex.join(words), minutes=minutes, expected=expected)
+
+
+def expect(course: Sequence[Standing], race: Race) -> tuple[float, float, float] | None:
+    """Accuracy after the whole budget with a 95 % interval; None after one round, which shows no slope.
+
+    What the last doubling of the time gained, half of it again for each doubling to come: such curves flatten.
+    """
+    if len(course) < 2:
+        return None
+    before, last = course[-2:]
+    doublings = np.log2(race.schedule.total / race.schedule.minutes[-1])
+    share = sum(0.5**number for number in range(1, int(np.ceil(doublings)) + 1))
+    drawn = last.drawn + share * (last.drawn - before.drawn)
+    low, high = interval(drawn)
+    return float(last.value + share * (last.value - before.value)), low, high

@@ -1,0 +1,96 @@
+"""The race itself: rounds of trainings, each judged alike, the better half going on for twice as long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from selftaught.compare.candidates import Candidate
+from selftaught.compare.judge import Judge, Standing, stand
+from selftaught.compare.legs import Leg, Track, run_leg
+from selftaught.compare.schedule import FINALISTS, SEEDS, Schedule
+from selftaught.probes.curve import Outcome
+
+
+@dataclass(kw_only=True, eq=False)
+class Race:
+    """What has been run so far. outcomes: of every candidate, in the last round that it ran in. standings: per round.
+    judging: seconds spent on judging candidates. given: minutes of every training, by its folder."""
+
+    track: Track
+    judge: Judge
+    candidates: Sequence[Candidate]
+    schedule: Schedule
+    say: Callable[[str], None]
+    legs: list[Leg] = field(default_factory=list)
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    standings: list[dict[str, Standing]] = field(default_factory=list)
+    judging: float = 0.0
+    given: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> tuple[str, ...]:
+        """All rounds; the finalists, best first. Empty where no candidate gave an encoder."""
+        entering, rounds = list(self.schedule.entering), len(self.schedule.minutes)
+        for number, minutes in enumerate(self.schedule.minutes, 1):
+            last = number == rounds
+            seeds = SEEDS if last else 1
+            entering = self._round(number, minutes if not last else self._rest(len(entering), minutes), entering, seeds)
+            if not last and entering:
+                running = [each for each in self.candidates if each.name not in self.schedule.absent]
+                entering = next_round(running, entering, final=number == rounds - 1)
+        return tuple(entering)
+
+    def _round(self, number: int, minutes: float, names: Sequence[str], seeds: int) -> list[str]:
+        """Trains and judges; the names by how they stand."""
+        self.say(f"Round {number}: {', '.join(names)}; {60 * minutes:.0f} s each, {seeds} seed{'s' * (seeds > 1)}.")
+        found: dict[str, list[Outcome]] = {}
+        for name in names:
+            candidate = next(each for each in self.candidates if each.name == name)
+            legs = [run_leg(self.track, candidate, number, minutes, seed) for seed in range(seeds)]
+            self.legs += legs
+            self.given |= dict.fromkeys((leg.run.name for leg in legs), minutes)
+            usable = [leg for leg in legs if leg.usable]
+            if usable:
+                began = time.perf_counter()
+                found[name] = self.judge.encoders(name, [leg.encoder() for leg in usable])
+                self.judging += time.perf_counter() - began
+        self.outcomes |= found
+        standing = stand(found, self.judge) if found else {}
+        self.standings.append(standing)
+        order = sorted(standing, key=lambda name: -standing[name].value)
+        for name in names:
+            own = [leg for leg in self.legs if leg.candidate == name and leg.round == number]
+            health = ", ".join(dict.fromkeys(leg.health for leg in own))
+            score = f"accuracy {standing[name].value:.3f}, " if name in standing else ""
+            self.say(f"  {name}: {score}{health}")
+        return order
+
+    def minutes_of(self, leg: Leg) -> float:
+        """Minutes that a training was given."""
+        return self.given[leg.run.name]
+
+    def _rest(self, finalists: int, minutes: float) -> float:
+        """Minutes of one training of the last round: what the race has left, at least what was planned."""
+        if len(self.schedule.minutes) == 1:
+            return minutes
+        spent = sum(self.minutes_of(leg) for leg in self.legs)
+        return max(minutes, (self.schedule.total - spent) / (SEEDS * max(1, finalists)))
+
+
+def next_round(candidates: Sequence[Candidate], order: Sequence[str], final: bool) -> list[str]:
+    """Who runs next: the finalists, or the two best families with all their candidates. order: of the round, best
+    first."""
+    if final:
+        return list(order[:FINALISTS])
+    family = {each.name: each.family for each in candidates}
+    best = list(dict.fromkeys(family[name] for name in order))[:FINALISTS]
+    known = [name for name in order if family[name] in best]
+    return known + [each.name for each in candidates if each.family in best and each.name not in known]
+
+
+def seeds_of(legs: Sequence[Leg], name: str) -> list[Leg]:
+    """The usable trainings of a candidate in the last round that it ran in."""
+    own = [leg for leg in legs if leg.candidate == name and leg.usable]
+    last = max((leg.round for leg in own), default=0)
+    return [leg for leg in own if leg.round == last]

@@ -1,0 +1,279 @@
+"""The report of a race: the answer, the ranking, the rounds, the test part, the cost, and what to do next."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from selftaught.compare.answer import Decision
+from selftaught.probes.saved import LabelsSaved
+from selftaught.reports.blocks import (
+    Block,
+    Cell,
+    Code,
+    Column,
+    Curve,
+    Estimate,
+    Finding,
+    Findings,
+    LinePlot,
+    NotApplicable,
+    Section,
+    Table,
+    Text,
+    Threshold,
+    Verdict,
+)
+from selftaught.reports.blocks import Facts as FactBlock
+from selftaught.reports.findings import DataFact
+from selftaught.reports.report import Report
+from selftaught.trials.scores import Score, words
+from selftaught.trials.tables import Best, control_table, curve_plot, lead_table, rival_table, saved_table
+
+TONES = {"pretrain": "good", "no clear winner": "neutral", "underpowered": "warning", "do not pretrain": "bad"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the ranking. round: the last one it ran in, None for controls. lead: over the best finalist, with
+    its interval. health: of its trainings; trouble: what went wrong in them, if anything. partial: measured in the
+    first fold alone."""
+
+    name: str
+    kind: str
+    round: int | None
+    seeds: int
+    value: float
+    low: float
+    high: float
+    by_size: tuple[tuple[int | None, float], ...]
+    lead: tuple[float, float, float] | None
+    health: str
+    trouble: str
+    partial: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Where the time went, seconds; minutes and planned: of training, as asked and as run."""
+
+    minutes: float
+    planned: float
+    reading: float
+    training: float
+    judging: float
+    controls: float
+    testing: float
+
+    @property
+    def ratio(self) -> float:
+        """Everything but the controls and the test, by the minutes that the candidates were given."""
+        return (self.reading + self.training + self.judging) / max(1e-9, 60 * self.planned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """What to do: the recipe of the best candidate, the command that trains it with all the minutes, and the accuracy
+    that the course of the race lets one expect of that."""
+
+    recipe: str
+    command: str
+    minutes: float
+    expected: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """The test part: the best candidate as "encoder", beside all controls."""
+
+    scores: tuple[Score, ...]
+    best: Best
+    saved: tuple[LabelsSaved, ...]
+    not_applicable: tuple[int, ...]
+    protocol: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareReport(Report):
+    """One race. sizes: labels a class that were judged. labels: judged records. course: (candidate, minutes, accuracy,
+    low, high) of every round. absent: candidates for which there was no time."""
+
+    page: Path
+    decision: Decision
+    entries: tuple[Entry, ...]
+    sizes: tuple[int | None, ...]
+    labels: int
+    rounds: tuple[float, ...]
+    course: tuple[tuple[str, float, float, float, float], ...]
+    absent: tuple[str, ...]
+    tested: Tested | None
+    cost: Cost
+    next: Next | None
+    findings: tuple[Finding, ...]
+    data: tuple[DataFact, ...]
+    parts: tuple[int, int, int]
+    fingerprint: str
+
+    @property
+    def title(self) -> str:
+        """The heading."""
+        return "Which pretext, and is it worth it?"
+
+    def verdict(self) -> Verdict:
+        """The answer, with the two numbers that carry it."""
+        facts: list[tuple[str, Cell]] = []
+        for name in dict.fromkeys((self.decision.candidate, self.decision.control)):
+            facts += [(name, _estimate(each)) for each in self.entries if each.name == name]
+        absent = (f"No time for {', '.join(self.absent)}.",) if self.absent else ()
+        return Verdict(
+            headline=self.decision.headline,
+            sentences=(*self.decision.sentences, *absent),
+            tone=TONES[self.decision.answer],  # type: ignore[arg-type]
+            facts=tuple(facts),
+        )
+
+    def sections(self) -> tuple[Section, ...]:
+        """Ranking, rounds, test part, next, cost, data."""
+        troubles = self._troubles()
+        ranking = Section(
+            title="Ranking",
+            blocks=(self._ranking(), *troubles, *self._plot()),
+            brief=(self._ranking(brief=True), *troubles),
+        )
+        return tuple(
+            each
+            for each in (ranking, self._test(), self._what_next(), self._costs(), self._about())
+            if each is not None
+        )
+
+    def _troubles(self) -> tuple[Block, ...]:
+        """What went wrong with whom."""
+        told = [
+            Finding(code=each.name, severity="warning", message=each.trouble) for each in self.entries if each.trouble
+        ]
+        return (Findings(items=tuple(told)),) if told else ()
+
+    def _ranking(self, brief: bool = False) -> Table:
+        """Everyone, best first; in brief without the single budgets, for a terminal."""
+        columns: tuple[Column | str, ...] = (
+            "contestant",
+            Column(name="round", align="right"),
+            Column(name="accuracy", digits=3),
+            *(Column(name=str(size or "all"), digits=3, align="right") for size in self.sizes if not brief),
+            Column(name="lead" if brief else "lead over the best candidate", unit="points"),
+            "health",
+        )
+        rows = tuple(self._row(each, brief) for each in self.entries)
+        chosen = [place for place, each in enumerate(self.entries) if each.name == self.decision.winner]
+        note = " *: in the first fold alone." if any(each.partial for each in self.entries) else ""
+        return Table(
+            columns=columns,
+            rows=rows,
+            title="Few-label accuracy by cross-validation inside the training part",
+            caption=f"Mean over {words(self.sizes)}, on {self.labels:,} labelled records; lead: over the best "
+            f"candidate. 95 % intervals over records, label draws and seeds.{note}",
+            main=tuple(chosen),
+        )
+
+    def _row(self, entry: Entry, brief: bool) -> tuple[Cell, ...]:
+        known = dict(entry.by_size)
+        lead: Cell = NotApplicable(reason="the best candidate" if entry.name == self.decision.candidate else "fell out")
+        if entry.lead is not None:
+            value, low, high = (100 * each for each in entry.lead)
+            lead = Estimate(value=value, low=low, high=high, digits=1)
+        return (
+            entry.name + ("*" if entry.partial else ""),
+            "control" if entry.round is None else str(entry.round),
+            _estimate(entry),
+            *(known.get(size) for size in self.sizes if not brief),
+            lead,
+            entry.health or "–",
+        )
+
+    def _plot(self) -> tuple[Block, ...]:
+        """Accuracy over the time of one training."""
+        lines = []
+        for name in dict.fromkeys(each[0] for each in self.course):
+            own = [each[1:] for each in self.course if each[0] == name]
+            minutes, value, low, high = (tuple(column) for column in zip(*own, strict=True))
+            main = name == self.decision.candidate
+            lines.append(Curve(name=name, x=minutes, y=value, low=low, high=high, style="main" if main else "control"))
+        if not lines:
+            return ()
+        bars = [each for each in self.entries if each.kind == "control" and not each.partial]
+        return (
+            LinePlot(
+                curves=tuple(lines),
+                x_label="minutes of one training",
+                y_label="few-label accuracy",
+                title="The race",
+                caption="One point a round; lines across are controls.",
+                thresholds=tuple(Threshold(value=each.value, name=each.name) for each in bars),
+            ),
+        )
+
+    def _test(self) -> Section | None:
+        if self.tested is None:
+            return None
+        scores, best, missing = self.tested.scores, self.tested.best, self.tested.not_applicable
+        blocks: list[Block] = []
+        if len({score.per_class for score in scores}) > 1:
+            blocks.append(curve_plot(scores, "accuracy"))
+        blocks += [control_table(scores, "accuracy", best, missing), lead_table(scores)]
+        blocks += [saved_table(self.tested.saved)] if self.tested.saved else []
+        return Section(
+            title=f"{self.decision.taken} on the test part",
+            blocks=tuple(blocks),
+            note="Read once, after every choice. The encoder is that of the last round.",
+            brief=(rival_table(scores, "accuracy", best),),
+        )
+
+    def _what_next(self) -> Section | None:
+        if self.next is None:
+            return None
+        told = f"{self.decision.taken} with all {self.next.minutes:g} minutes."
+        if self.next.expected is not None:
+            value, low, high = self.next.expected
+            told += f" Expected few-label accuracy: {value:.3f} ({low:.3f} to {high:.3f}), by the course of the race."
+        if self.decision.needed is not None:
+            told += f" About {self.decision.needed:,} labels would decide whether it is worth it."
+        command = Code(code=self.next.command, title="What to type", language="sh")
+        recipe = Code(code=self.next.recipe, title="recipe.toml", language="toml")
+        return Section(
+            title="What to do next", blocks=(Text(text=told), command, recipe), brief=(Text(text=told), command)
+        )
+
+    def _costs(self) -> Section:
+        cost = self.cost
+        gained = self._per_point()
+        rows: tuple[tuple[str, Cell, str], ...] = (
+            ("training asked for", round(cost.minutes, 2), "min"),
+            ("training of all candidates", round(cost.training / 60, 2), "min"),
+            ("reading the data", round(cost.reading, 1), "s"),
+            ("judging the candidates", round(cost.judging, 1), "s"),
+            ("the race by its training time", round(cost.ratio, 2), "times"),
+            ("controls", round(cost.controls, 1), "s"),
+            ("test part", round(cost.testing, 1), "s"),
+            *((("each point above the best control", round(gained, 1), "min"),) if gained is not None else ()),
+        )
+        return Section(title="What it cost", blocks=(FactBlock(rows=rows),))
+
+    def _per_point(self) -> float | None:
+        """Minutes of training that one point above the best control takes; None where there is no gain."""
+        lead = self.decision.lead.value
+        return self.rounds[-1] / (100 * lead) if math.isfinite(lead) and lead > 0 else None
+
+    def _about(self) -> Section:
+        record = Text(
+            text=f"Data {self.fingerprint}; train / validation / test {' / '.join(map(str, self.parts))} records."
+        )
+        return Section(
+            title="What is in the data", blocks=(FactBlock(rows=self.data), Findings(items=self.findings), record)
+        )
+
+
+def _estimate(entry: Entry) -> Cell:
+    if not math.isfinite(entry.value):
+        return NotApplicable(reason="no encoder")
+    return Estimate(value=entry.value, low=entry.low, high=entry.high, n=entry.seeds, digits=3)

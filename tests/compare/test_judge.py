@@ -1,0 +1,104 @@
+"""The judge: folds that hold groups together, paired standings, and no winner where labels say nothing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.engine.making import MODALITY, draw
+
+from selftaught.compare.answer import Table, decide
+from selftaught.compare.judge import FEWEST, MOST, difference, make_judge, stand
+from selftaught.core.errors import DataError
+from selftaught.engine.prepare import DataOptions, prepare
+from selftaught.trials.parts import labelled_parts
+from selftaught.trials.training import cut
+
+COUNT = 240
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Labelled parts of 240 pictures of four kinds, in 24 groups of one kind each."""
+    pictures, kinds = draw(COUNT)
+    groups = [f"{kind}/{index % 6}" for index, kind in enumerate(kinds)]
+    options = DataOptions(labels=[str(kind) for kind in kinds], group=groups)
+    prepared = prepare(pictures, MODALITY, tmp_path_factory.mktemp("stores"), options, quiet=True)
+    return labelled_parts(prepared, cut(prepared))
+
+
+def features(judge, signal, seed):
+    """Vectors of the judged records that tell their class as well as `signal` says."""
+    rng = np.random.default_rng(seed)
+    return (signal * np.eye(4, 12)[judge.codes] + rng.normal(size=(len(judge.rows), 12))).astype(np.float32)
+
+
+def with_codes(parts, codes, groups=None):
+    full = np.full(COUNT, -1)
+    full[: len(codes)] = codes
+    keep = {name: getattr(parts, name)[full[getattr(parts, name)] >= 0] for name in ("train", "validation", "test")}
+    return replace(parts, codes=full, groups=groups, **keep)
+
+
+def test_every_judged_record_is_predicted_once_by_probes_that_never_saw_its_group(parts):
+    judge = make_judge(parts)
+    assert sorted(judge.rows.tolist()) == sorted(parts.train.tolist())
+    for fold in judge.parts:
+        assert not set(fold.train) & set(fold.test)
+        assert not set(parts.groups[fold.train]) & set(parts.groups[fold.test])
+        assert not set(fold.test) & set(parts.test)
+
+
+def test_better_features_stand_higher_and_the_difference_is_told(parts):
+    judge = make_judge(parts)
+    outcomes = {
+        name: judge.features(name, [features(judge, signal, seed) for seed in (1, 2)])
+        for name, signal in {"good": 2.5, "poor": 0.5}.items()
+    }
+    standings = stand(outcomes, judge)
+    assert standings["good"].seeds == 2
+    assert set(standings["good"].by_size) == set(judge.sizes)
+    lead = difference(standings["good"], standings["poor"])
+    assert lead.low > 0.1
+    assert lead.value == pytest.approx(standings["good"].value - standings["poor"].value)
+    in_one = stand(outcomes, judge, folds=1)
+    assert in_one["good"].high - in_one["good"].low > standings["good"].high - standings["good"].low
+
+
+def test_shuffled_labels_have_no_false_winners(parts, monkeypatch):
+    # One budget and one draw: the rate does not depend on them, the time does.
+    for name, value in {"SIZES": (5,), "MANY": 0, "DRAWS": 1}.items():
+        monkeypatch.setattr(f"selftaught.compare.judge.{name}", value)
+    false = 0
+    for shuffle in range(40):
+        codes = np.random.default_rng(shuffle).permutation(parts.codes[:COUNT])
+        judge = make_judge(with_codes(parts, np.maximum(codes, 0)))
+        vectors = np.random.default_rng(1000 + shuffle).normal(size=(5, len(judge.rows), 12)).astype(np.float32)
+        outcomes = {f"c{number}": judge.features(f"c{number}", list(vectors[2 * number :][:2])) for number in (0, 1)}
+        outcomes["control"] = judge.features("control", [vectors[4]])
+        table = stand(outcomes, judge)
+        answer = decide(Table(everywhere=table, first=table), ["c0", "c1"], ["control"], len(judge.rows)).answer
+        false += answer == "pretrain"
+    assert false <= 3
+
+
+def test_few_or_equal_labels_are_refused_with_what_would_do(parts):
+    with pytest.raises(DataError, match=f"{FEWEST} records of two classes"):
+        make_judge(with_codes(parts, np.arange(FEWEST - 4) % 2))
+    with pytest.raises(DataError, match="of 1 classes"):
+        make_judge(with_codes(parts, np.zeros(COUNT, np.int64)))
+
+
+def test_groups_that_tell_the_classes_apart_are_refused(parts):
+    codes = np.arange(COUNT) % 2
+    with pytest.raises(DataError, match="groups tell the classes apart"):
+        make_judge(with_codes(parts, codes, groups=codes))
+
+
+def test_few_labels_are_judged_with_all_of_them_and_many_are_sampled(parts, monkeypatch):
+    assert None in make_judge(parts).sizes
+    monkeypatch.setattr("selftaught.compare.judge.MANY", 1)
+    assert None not in make_judge(parts).sizes
+    monkeypatch.setattr("selftaught.compare.judge.MOST", 60)
+    some = make_judge(parts)
+    assert 50 <= len(some.rows) <= 70 < MOST
+    assert set(some.codes) == {0, 1, 2, 3}

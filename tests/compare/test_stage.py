@@ -1,0 +1,202 @@
+"""A whole race on pictures of three kinds: what it answers, what it keeps, what it survives."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.journeys.photos import DATA, USAGE, Ready, call, refused, write_labels
+
+from selftaught import compare
+from selftaught.compare import conclude, judge, legs, schedule
+from selftaught.compare.report import CompareReport
+from selftaught.core.errors import DataError, RunError, UsageError
+from selftaught.recipe import Recipe, read_recipe
+
+pytestmark = pytest.mark.slow
+MINUTES = 0.2
+SMALL = Recipe(minutes=MINUTES, size="xs", precision="fp32", batch=16)
+FIELD = ("simclr", "vicreg", "mae")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of a second, and few probes."""
+    quicken(monkeypatch)
+
+
+def quicken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(schedule, "SHORTEST", 0.001)
+    patch.setattr(judge, "SIZES", (5,))
+    patch.setattr(judge, "DRAWS", 1)
+    patch.setattr(conclude, "BUDGETS", (5, None))
+    patch.setattr(conclude, "TESTED_SCRATCH", (5,))
+
+
+@pytest.fixture(scope="module")
+def raced(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> tuple[CompareReport, Path]:
+    """One race, and its folder."""
+    place = tmp_path_factory.mktemp("race")
+    with pytest.MonkeyPatch.context() as patch:
+        quicken(patch)
+        report = compare(
+            ready.photos, out=place / "race", recipe=SMALL, labels=ready.file, pretexts=FIELD, stores=place / "stores",
+            quiet=True,
+        )  # fmt: skip
+    return report, place / "race"
+
+
+def test_every_candidate_and_control_has_its_line(raced: tuple[CompareReport, Path]) -> None:
+    report, _ = raced
+    names = {entry.name for entry in report.entries}
+    assert {"SimCLR", "VICReg", "MAE", "untrained twin", "supervised from scratch", "PCA of pixels"} <= names
+    finalists = [entry for entry in report.entries if entry.kind == "candidate" and entry.round == len(report.rounds)]
+    assert len(finalists) == 2
+    assert all(entry.seeds == 2 for entry in finalists)
+    assert report.decision.winner in names
+    for entry in report.entries:
+        assert entry.low <= entry.value <= entry.high
+
+
+def test_candidates_of_a_round_are_given_the_same_time_and_all_of_it_is_given(
+    raced: tuple[CompareReport, Path],
+) -> None:
+    _, place = raced
+    given: dict[str, set[float | None]] = {}
+    total = 0.0
+    for path in (place / "runs").glob("*/recipe.toml"):
+        minutes = read_recipe(path).minutes
+        given.setdefault(path.parent.name.split("-")[1], set()).add(minutes)
+        total += minutes or 0
+    assert [len(given[number]) for number in sorted(given)] == [1, 1]
+    assert total == pytest.approx(MINUTES)
+
+
+def test_the_recipe_is_one_that_pretrain_takes(raced: tuple[CompareReport, Path], ready: Ready, tmp_path: Path) -> None:
+    report, place = raced
+    recipe = read_recipe(place / "recipe.toml")
+    assert type(recipe.pretext).__name__ == report.decision.taken
+    assert recipe.minutes == MINUTES
+    assert report.next is not None
+    assert f"--recipe {place / 'recipe.toml'}" in report.next.command
+    said = call("pretrain", ready.photos, "--recipe", place / "recipe.toml", "--steps", 4, "--out", tmp_path / "run",
+                "--quiet")  # fmt: skip
+    assert said.code == 0, said.err
+
+
+def test_the_page_the_text_and_the_json_say_the_answer(raced: tuple[CompareReport, Path]) -> None:
+    report, place = raced
+    for name in ("report.txt", "report.html"):
+        assert report.decision.headline in " ".join((place / name).read_text().split())
+    assert json.loads((place / "report.json").read_text())["data"]["decision"]["winner"] == report.decision.winner
+
+
+def test_the_same_command_again_trains_nothing_and_says_the_same(
+    raced: tuple[CompareReport, Path], ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, place = raced
+    monkeypatch.setattr(legs, "train", lambda job: pytest.fail("trained again"))
+    again = compare(
+        ready.photos, out=place, recipe=SMALL, labels=ready.file, pretexts=FIELD, stores=place.parent / "stores",
+        quiet=True,
+    )  # fmt: skip
+    assert again.decision == report.decision
+    assert again.entries == report.entries
+
+
+def test_a_candidate_that_crashes_is_a_result_and_not_an_end(
+    ready: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = legs.train
+
+    def failing(job):
+        if type(job.recipe.pretext).__name__ == "MAE":
+            raise RuntimeError("the decoder has no head")
+        return train(job)
+
+    monkeypatch.setattr(legs, "train", failing)
+    report = compare(ready.photos, out=tmp_path / "race", recipe=SMALL, labels=ready.file, pretexts=("mae", "vicreg"),
+                     quiet=True)  # fmt: skip
+    entry = next(each for each in report.entries if each.name == "MAE")
+    assert entry.health == "failed"
+    assert entry.trouble == "RuntimeError: the decoder has no head"
+    assert report.decision.candidate == "VICReg"
+
+
+def test_where_all_candidates_crash_the_classical_controls_are_the_answer(
+    ready: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(job):
+        raise MemoryError
+
+    monkeypatch.setattr(legs, "train", failing)
+    report = compare(ready.photos, out=tmp_path / "race", recipe=SMALL, labels=ready.file, pretexts=("simclr",),
+                     quiet=True)  # fmt: skip
+    assert report.decision.answer == "do not pretrain"
+    assert "out of memory" in report.entries[-1].trouble
+    assert report.tested is None
+    assert "No candidate could be trained" in report.text()
+
+
+def test_another_race_in_the_folder_is_refused(raced: tuple[CompareReport, Path], ready: Ready) -> None:
+    _, place = raced
+    with pytest.raises(RunError, match="another race"):
+        compare(ready.photos, out=place, recipe=SMALL, labels=ready.file, pretexts=("mae",),
+                stores=place.parent / "stores", quiet=True)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--pretext", "simclr"], USAGE, ["--pretexts"]),
+        (["--steps", "5"], USAGE, ["--minutes"]),
+        (["--pretexts", "simclear"], USAGE, ["simclear"]),
+        (["--strengths", "much"], USAGE, ["much"]),
+        (["--sizes", "huge"], USAGE, ["huge"]),
+        (["--from", "nowhere"], DATA, ["nowhere"]),
+        (["--labels", "nowhere.csv"], DATA, ["nowhere.csv"]),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_is_trained(
+    ready: Ready, tmp_path: Path, options: list[str], code: int, words: list[str]
+) -> None:
+    labels = [] if "--labels" in options else ["--labels", str(ready.file)]
+    said = call("compare", ready.photos, "--out", tmp_path / "race", "--quiet", *labels, *options)
+    refused(said, code, *words)
+    assert not (tmp_path / "race").exists()
+
+
+def test_numbers_one_class_and_too_few_labels_are_refused(ready: Ready, tmp_path: Path) -> None:
+    names = list(ready.labels)
+    cases = {
+        "numbers": [(name, index + 0.5) for index, name in enumerate(names)],
+        "of 1 classes": [(name, "same") for name in names],
+        "two classes": [(name, str(index % 2)) for index, name in enumerate(names[:8])],
+    }
+    for words, labels in cases.items():
+        file = write_labels(tmp_path / "labels.csv", labels)
+        with pytest.raises(DataError, match=words):
+            compare(ready.photos, out=tmp_path / "race", recipe=SMALL, labels=file, stores=tmp_path / "stores",
+                    quiet=True)  # fmt: skip
+        assert not (tmp_path / "race").exists()
+
+
+def test_a_folder_with_other_files_is_refused(ready: Ready, tmp_path: Path) -> None:
+    (tmp_path / "race").mkdir()
+    (tmp_path / "race" / "holiday.txt").write_text("sun")
+    with pytest.raises(RunError, match="not empty"):
+        compare(ready.photos, out=tmp_path / "race", recipe=SMALL, labels=ready.file, quiet=True)
+
+
+def test_labels_that_say_nothing_are_no_reason_to_pretrain(ready: Ready, tmp_path: Path) -> None:
+    shuffled = np.random.default_rng(0).permutation(list(ready.labels.values()))
+    file = write_labels(tmp_path / "labels.csv", dict(zip(ready.labels, shuffled.tolist(), strict=True)))
+    photos = shutil.copytree(ready.photos, tmp_path / "photos")
+    report = compare(photos, out=tmp_path / "race", recipe=SMALL, labels=file, pretexts=("simclr",), quiet=True)
+    assert report.decision.answer != "pretrain"
+
+
+def test_a_negative_budget_is_refused(ready: Ready, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="above 0"):
+        compare(ready.photos, out=tmp_path / "race", recipe=Recipe(minutes=-1.0), labels=ready.file)
