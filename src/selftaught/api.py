@@ -18,13 +18,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from selftaught.compare import compare
 from selftaught.core.config import from_dict, members
 from selftaught.core.errors import DataError, RunError, UsageError
 from selftaught.embed.generation import continue_texts
 from selftaught.embed.stage import embed_array
 from selftaught.encoders import AnyEncoder
 from selftaught.encoders.choice import legal, reads
-from selftaught.engine.prepare import DataOptions, prepare
+from selftaught.engine.prepare import DataOptions, prepare, tell
 from selftaught.evaluate import evaluate
 from selftaught.evaluate.report import EvaluateReport
 from selftaught.export.network import plain_network
@@ -32,7 +33,8 @@ from selftaught.modalities import AnyModality, Image
 from selftaught.modalities.image.views import Augmentation
 from selftaught.pretexts import AnyPretext
 from selftaught.pretrain import pretrain
-from selftaught.recipe import Recipe
+from selftaught.pretrain.report import PretrainReport
+from selftaught.recipe import Recipe, read_recipe
 from selftaught.reports.blocks import Facts, Section, Table, Verdict
 from selftaught.reports.report import Report
 from selftaught.runs.encoder import Pretrained, load_pretrained
@@ -73,6 +75,23 @@ def demo(
     with resources.as_file(resources.files("selftaught") / "bundled" / "digits" / "mnist.parquet") as data:
         pretrain(data, out=out, recipe=replace(DEMO, minutes=minutes), labels="label", quiet=quiet)
         return evaluate(out, quiet=quiet)
+
+
+def pretrain_best(data: Any, *, out: Path | str, recipe: Recipe | None = None, **options: Any) -> PretrainReport:
+    """What `pretrain --pretext auto` does: a race for the pretext, then a training as long as the race.
+
+    The race lies beside the run, in OUT-race, and goes on where it stopped. options: as of `pretrain`. Its answer is
+    told; also where that is not to pretrain, the best candidate is trained, for that was asked for.
+    """
+    place = Path(f"{out}-race")
+    known = ("labels", "group", "split", "column", "id_column", "start", "stores", "store", "quiet")
+    shared = {name: options[name] for name in known if name in options}
+    race = compare(data, out=place, recipe=recipe, **shared)
+    if race.next is None:
+        raise DataError(f"{race.decision.headline} What went wrong is in {race.page}.")
+    if not options.get("quiet"):
+        tell(f"{race.decision.headline} The race: {race.page}")
+    return pretrain(data, out=out, recipe=read_recipe(place / "recipe.toml"), **options)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

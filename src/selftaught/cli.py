@@ -37,6 +37,8 @@ VERBS = {
 }
 SPELLED = {"start": "from"}
 UNIONS = ("modality", "encoder", "pretext")
+AUTO = "auto"
+"""The pretext that a race chooses."""
 PLACES = ("timm", "huggingface")
 """Encoders that a name of theirs follows after a colon."""
 
@@ -164,6 +166,7 @@ def plain_names(union: str) -> list[str]:
     """The parts that a name alone describes; the others need fields, which a recipe.toml holds."""
     known = union_members(union)
     names = [name for name, kind in known.items() if all(has_default(each) for each in fields(kind))]
+    names += [AUTO] if union == "pretext" else []
     return [*sorted(names), *(f"{place}:NAME" for place in PLACES if place in known)]
 
 
@@ -273,6 +276,10 @@ class Words(click.ParamType[tuple[Any, ...]]):
 def run_verb(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     """Calls a stage with what the command line gave."""
     signature = inspect.signature(function)
+    if given.get("pretext") == AUTO:
+        given["pretext"] = None  # compare chooses anyway
+        if function.__name__ == "pretrain":
+            from selftaught.api import pretrain_best as function
     if "recipe" in signature.parameters:
         given["recipe"] = build_recipe(given)
     positional: list[Any] = []

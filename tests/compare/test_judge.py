@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.engine.making import MODALITY, draw
 
+from selftaught.compare import judge as judging
 from selftaught.compare.answer import Table, decide
 from selftaught.compare.judge import FEWEST, MOST, difference, make_judge, stand
 from selftaught.core.errors import DataError
@@ -65,19 +66,20 @@ def test_better_features_stand_higher_and_the_difference_is_told(parts):
 
 
 def test_shuffled_labels_have_no_false_winners(parts, monkeypatch):
-    # One budget and one draw: the rate does not depend on them, the time does.
-    for name, value in {"SIZES": (5,), "MANY": 0, "DRAWS": 1}.items():
-        monkeypatch.setattr(f"selftaught.compare.judge.{name}", value)
+    # One budget and one seed, for the time; folds and draws must stay, for the intervals rest on them.
+    monkeypatch.setattr(judging, "SIZES", (5,))
+    monkeypatch.setattr(judging, "MANY", 0)
     false = 0
     for shuffle in range(40):
-        codes = np.random.default_rng(shuffle).permutation(parts.codes[:COUNT])
-        judge = make_judge(with_codes(parts, np.maximum(codes, 0)))
-        vectors = np.random.default_rng(1000 + shuffle).normal(size=(5, len(judge.rows), 12)).astype(np.float32)
-        outcomes = {f"c{number}": judge.features(f"c{number}", list(vectors[2 * number :][:2])) for number in (0, 1)}
-        outcomes["control"] = judge.features("control", [vectors[4]])
+        rng = np.random.default_rng(shuffle)
+        judge = make_judge(with_codes(parts, np.maximum(rng.permutation(parts.codes), 0)))
+        outcomes = {
+            name: judge.features(name, [rng.normal(size=(len(judge.rows), 4)).astype(np.float32)])
+            for name in ("first", "second", "control")
+        }
         table = stand(outcomes, judge)
-        answer = decide(Table(everywhere=table, first=table), ["c0", "c1"], ["control"], len(judge.rows)).answer
-        false += answer == "pretrain"
+        decision = decide(Table(everywhere=table, first=table), ["first", "second"], ["control"], len(judge.rows))
+        false += decision.answer == "pretrain"
     assert false <= 3
 
 
@@ -96,9 +98,9 @@ def test_groups_that_tell_the_classes_apart_are_refused(parts):
 
 def test_few_labels_are_judged_with_all_of_them_and_many_are_sampled(parts, monkeypatch):
     assert None in make_judge(parts).sizes
-    monkeypatch.setattr("selftaught.compare.judge.MANY", 1)
+    monkeypatch.setattr(judging, "MANY", 1)
     assert None not in make_judge(parts).sizes
-    monkeypatch.setattr("selftaught.compare.judge.MOST", 60)
+    monkeypatch.setattr(judging, "MOST", 60)
     some = make_judge(parts)
     assert 50 <= len(some.rows) <= 70 < MOST
     assert set(some.codes) == {0, 1, 2, 3}

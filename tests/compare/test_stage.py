@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.compare.quick import quicken
 from tests.journeys.photos import DATA, USAGE, Ready, call, refused, write_labels
 
 from selftaught import compare
-from selftaught.compare import conclude, judge, legs, schedule
+from selftaught.compare import legs
 from selftaught.compare.report import CompareReport
 from selftaught.core.errors import DataError, RunError, UsageError
 from selftaught.recipe import Recipe, read_recipe
 
 pytestmark = pytest.mark.slow
-MINUTES = 0.2
+MINUTES = 0.06
 SMALL = Recipe(minutes=MINUTES, size="xs", precision="fp32", batch=16)
 FIELD = ("simclr", "vicreg", "mae")
 
@@ -24,14 +25,6 @@ FIELD = ("simclr", "vicreg", "mae")
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of a second, and few probes."""
     quicken(monkeypatch)
-
-
-def quicken(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(schedule, "SHORTEST", 0.001)
-    patch.setattr(judge, "SIZES", (5,))
-    patch.setattr(judge, "DRAWS", 1)
-    patch.setattr(conclude, "BUDGETS", (5, None))
-    patch.setattr(conclude, "TESTED_SCRATCH", (5,))
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +130,34 @@ def test_where_all_candidates_crash_the_classical_controls_are_the_answer(
     assert "out of memory" in report.entries[-1].trouble
     assert report.tested is None
     assert "No candidate could be trained" in report.text()
+
+
+def test_without_labels_the_answer_is_of_low_confidence_and_no_control_with_labels_stands_beside_it(
+    ready: Ready, tmp_path: Path
+) -> None:
+    report = compare(ready.photos, out=tmp_path / "race", recipe=SMALL, pretexts=("simclr", "mae"), quiet=True)
+    assert report.decision.answer == "low confidence"
+    assert {entry.name for entry in report.entries} == {"SimCLR", "MAE", "untrained twin"}
+    assert report.tested is None
+    assert report.next is not None
+    assert report.next.expected is None
+    text = (tmp_path / "race" / "report.txt").read_text()
+    assert "LOW CONFIDENCE" in text
+    assert "consistency" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_pretext_auto_races_and_then_trains_the_best(ready: Ready, tmp_path: Path) -> None:
+    options = ("--minutes", MINUTES, "--size", "xs", "--precision", "fp32", "--batch", 16, "--encoder", "convnet")
+    said = call("pretrain", ready.photos, "--out", tmp_path / "run", "--labels", ready.file, "--pretext", "auto",
+                *options)  # fmt: skip
+    assert said.code == 0, said.err
+    raced = json.loads((tmp_path / "run-race" / "report.json").read_text())["data"]["decision"]
+    assert raced["headline"] in said.err
+    recipe = read_recipe(tmp_path / "run" / "recipe.toml")
+    assert type(recipe.pretext).__name__ == raced["taken"]
+    assert recipe.minutes == MINUTES
+    assert (tmp_path / "run" / "manifest.json").exists()
 
 
 def test_another_race_in_the_folder_is_refused(raced: tuple[CompareReport, Path], ready: Ready) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.compare.quick import quicken
 from tests.journeys.photos import call, write_labels, write_photos
 from tests.modalities.audio.makers import write_sounds
 from tests.modalities.text.samples import text_documents
@@ -17,11 +18,12 @@ from selftaught.modalities.text.pieces import learn_pieces
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("tutorial.md", "how-to/audio.md", "how-to/evaluate.md", "how-to/hand-over.md",
+PAGES = ("tutorial.md", "how-to/audio.md", "how-to/compare.md", "how-to/evaluate.md", "how-to/hand-over.md",
          "how-to/images.md", "how-to/own-encoder.md", "how-to/resume.md", "how-to/text.md")  # fmt: skip
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BUDGET = re.compile(r" --(minutes|epochs) \d+")
 TINY = " --steps 4 --batch 16 --precision fp32 --quiet"
+RACE = " --minutes 0.06 --batch 16 --precision fp32 --size xs --quiet"
 FIRST = shlex.split("pretrain pictures/ --out runs/first --size xs" + TINY)
 
 
@@ -32,6 +34,8 @@ def blocks(root: Path, page: str) -> list[tuple[str, str]]:
 def smaller(line: str) -> str:
     """The same command with a budget for a test."""
     line = BUDGET.sub("", line)
+    if " compare " in line or "--pretext auto" in line:
+        return line + RACE
     if " pretrain " in line:
         return line + TINY + ("" if "--size" in line else " --size xs")
     if " evaluate " in line:
@@ -55,6 +59,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     zip_sounds(tmp_path)
     write_texts(tmp_path)
     monkeypatch.chdir(tmp_path)
+    quicken(monkeypatch)
     return tmp_path
 
 

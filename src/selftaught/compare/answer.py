@@ -10,7 +10,7 @@ from typing import Literal
 from selftaught.compare.judge import Difference, Standing, difference
 from selftaught.trials.scores import SCRATCH, words
 
-Answer = Literal["pretrain", "do not pretrain", "no clear winner", "underpowered"]
+Answer = Literal["pretrain", "do not pretrain", "no clear winner", "underpowered", "low confidence"]
 POWER = 2.80
 """z(0.975) + z(0.8): a difference of so many standard errors is found in four of five repetitions."""
 SAME = 0.02
@@ -94,11 +94,31 @@ def decide(table: Table, candidates: Sequence[str], controls: Sequence[str], lab
 
 def nothing_ran(table: Table, controls: Sequence[str]) -> Decision:
     """Where no candidate gave an encoder, the best classical control is the answer."""
-    control, nan = table.best(controls), math.nan
+    control, nan = table.best(controls) if controls else "", math.nan
+    left = f"; {control} is what there is." if control else "."
     return Decision(
-        answer="do not pretrain", headline=f"No candidate could be trained; {control} is what there is.",
+        answer="do not pretrain", headline=f"No candidate could be trained{left}",
         sentences=("The ranking says what went wrong with each.",), winner=control, candidate="", taken="",
         control=control, lead=Difference(value=nan, error=nan, low=nan, high=nan), needed=None,
+    )  # fmt: skip
+
+
+def rank_blindly(table: Table, candidates: Sequence[str], twin: str) -> Decision:
+    """Without labels: the candidate that most signs put first. candidates: from the simplest on."""
+    best, nan = table.best(candidates), math.nan
+    own, untrained = table.everywhere[best].value, table.everywhere[twin].value
+    looks = f"{best} looks best" if own > untrained else "no candidate looks better than an untrained network"
+    return Decision(
+        answer="low confidence",
+        headline=f"LOW CONFIDENCE: without labels, {looks}.",
+        sentences=(
+            f"Label-free metrics put {best} ahead of its rivals in {own:.0%} of comparisons, the {twin} in "
+            f"{untrained:.0%}. They are signs of a healthy representation, not of one that serves your task, and say "
+            f"nothing about classical features.",
+            "A few labels a class would measure it: --labels NAME|FILE.",
+        ),
+        winner=best, candidate=best, taken=best, control=twin,
+        lead=Difference(value=nan, error=nan, low=nan, high=nan), needed=None,
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from selftaught.compare.answer import Decision, Table, decide, nothing_ran
-from selftaught.compare.judge import Standing, stand
+from selftaught.compare.answer import Decision, Table, decide, nothing_ran, rank_blindly
+from selftaught.compare.blind import Blind, Signs
+from selftaught.compare.judge import Judge, Standing, stand
 from selftaught.compare.legs import Leg
 from selftaught.compare.race import Race, seeds_of
 from selftaught.compare.report import CompareReport, Cost, Entry, Next, Tested
@@ -48,16 +49,18 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
     """names: the finalists, best first. reading: seconds until the first training."""
     finalists = [_finalist(race, name) for name in names]
     began = time.perf_counter()
-    table, controls = judge_controls(race, finalists)
-    simple = sorted(finalists, key=lambda each: each.legs[0].parameters)
-    labels = len(race.judge.rows)
-    decision = (
-        decide(table, [each.name for each in simple], controls, labels) if finalists else nothing_ran(table, controls)
-    )
+    simple = [each.name for each in sorted(finalists, key=lambda each: each.legs[0].parameters)]
+    judge, signs = race.judge, dict[str, list[Signs]]()
+    if isinstance(judge, Blind):
+        table, signs = look_blindly(race, finalists, judge)
+        controls = [TWIN] if signs else []
+    else:
+        table, controls = judge_controls(race, finalists, judge)
+    decision = decide_any(table, simple, controls, judge)
     aside = time.perf_counter() - began
     chosen = next((each for each in finalists if each.name == decision.taken), None)
     began = time.perf_counter()
-    tested = None if chosen is None else read_test(race, chosen)
+    tested = None if chosen is None or signs else read_test(race, chosen)
     cost = Cost(
         minutes=race.schedule.total,
         planned=sum(race.minutes_of(leg) for leg in race.legs),
@@ -72,8 +75,9 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         page=track.out / "report.html",
         decision=decision,
         entries=entries_of(race, table, names, controls),
-        sizes=race.judge.sizes,
-        labels=labels,
+        sizes=() if isinstance(judge, Blind) else judge.sizes,
+        judged=len(judge.rows),
+        signs=tuple((name, own[0]) for name, own in signs.items()),
         absent=race.schedule.absent,
         rounds=race.schedule.minutes,
         course=tuple(
@@ -91,17 +95,25 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
     )
 
 
+def decide_any(table: Table, simple: Sequence[str], controls: Sequence[str], judge: Judge | Blind) -> Decision:
+    """The answer, with labels or without. simple: the finalists, from the simplest on."""
+    if not simple:
+        return nothing_ran(table, controls)
+    if isinstance(judge, Blind):
+        return rank_blindly(table, simple, TWIN)
+    return decide(table, simple, controls, len(judge.rows))
+
+
 def _finalist(race: Race, name: str) -> Finalist:
     legs = tuple(seeds_of(race.legs, name))
     return Finalist(name=name, legs=legs, encoders=tuple(leg.encoder() for leg in legs))
 
 
-def judge_controls(race: Race, finalists: Sequence[Finalist]) -> tuple[Table, list[str]]:
+def judge_controls(race: Race, finalists: Sequence[Finalist], judge: Judge) -> tuple[Table, list[str]]:
     """All standings of the end, and the names of the controls from the simplest on.
 
     The supervised control is trained in the first fold alone, with as much time as a finalist.
     """
-    judge = race.judge
     classical = race.track.prepared.modality.classical()
     race.say(f"Controls: {', '.join(each.name for each in classical)}, {TWIN}, {SCRATCH}.")
     everywhere: dict[str, list[Outcome]] = {each.name: race.outcomes[each.name] for each in finalists}
@@ -117,6 +129,15 @@ def judge_controls(race: Race, finalists: Sequence[Finalist]) -> tuple[Table, li
     controls = [name for name in (*(each.name for each in classical), TWIN, SCRATCH) if name in {**everywhere, **first}]
     table = Table(everywhere=stand(everywhere, judge), first=stand({**everywhere, **first}, judge, folds=1))
     return table, controls
+
+
+def look_blindly(race: Race, finalists: Sequence[Finalist], blind: Blind) -> tuple[Table, dict[str, list[Signs]]]:
+    """Without labels: the finalists and an untrained twin by their signs. Classical features have none to compare."""
+    found: dict[str, list[Signs]] = {each.name: race.outcomes[each.name] for each in finalists}
+    if finalists:
+        found[TWIN] = blind.encoders(TWIN, [untrained_twin(finalists[0].encoders[0], 1000)])
+    standings = blind.standings(found) if found else {}
+    return Table(everywhere=standings, first=standings), found
 
 
 def _scratch(race: Race, finalist: Finalist, place: str) -> Scratch:
@@ -228,7 +249,8 @@ def what_next(race: Race, chosen: Finalist, decision: Decision) -> Next:
         if value:
             words += [f"--{name.replace('_', '-')}", str(value)]
     words += ["--out", str(track.out / "best")]
-    expected = expect([standing[chosen.name] for standing in race.standings if chosen.name in standing], race)
+    course = [standing[chosen.name] for standing in race.standings if chosen.name in standing]
+    expected = None if isinstance(race.judge, Blind) else expect(course, race)
     return Next(recipe=recipe.to_toml(), command=shlex.join(words), minutes=minutes, expected=expected)
 
 

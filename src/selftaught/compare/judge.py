@@ -50,6 +50,10 @@ class Judge:
         known = self.parts[0].groups
         return None if known is None else known[self.rows]
 
+    def standings(self, found: Mapping[str, Sequence[Outcome]]) -> dict[str, Standing]:
+        """How candidates stand against each other."""
+        return stand(found, self)
+
     def encoders(self, name: str, encoders: Sequence[Pretrained]) -> list[Outcome]:
         """What probes on the features of encoders (seeds of one candidate) have right."""
         return self.features(name, [embed_records(each, self.parts[0].store, self.rows) for each in encoders])
@@ -107,9 +111,9 @@ def make_judge(parts: Parts, seed: int = 0) -> Judge:
     codes = np.unique(parts.codes[rows], return_inverse=True)[1]
     if len(rows) < FEWEST or codes.max(initial=0) < 1:
         raise DataError(
-            f"The training part has {len(rows)} labelled records of {codes.max(initial=-1) + 1} classes; a comparison "
-            f"needs {FEWEST} records of two classes. Give more labels, or none: then label-free metrics rank the "
-            f"candidates, with low confidence."
+            f"Underpowered: the training part has {len(rows)} labelled records of {codes.max(initial=-1) + 1} classes; "
+            f"a comparison needs {FEWEST} records of two classes. Give more labels, or none: then label-free metrics "
+            f"rank the candidates, with low confidence."
         )
     groups = None if parts.groups is None else parts.groups[rows]
     folds = min(FOLDS, int(np.bincount(codes).min()), len(rows) if groups is None else len(np.unique(groups)))

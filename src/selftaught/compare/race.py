@@ -5,26 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from selftaught.compare.blind import Blind
 from selftaught.compare.candidates import Candidate
-from selftaught.compare.judge import Judge, Standing, stand
+from selftaught.compare.judge import Judge, Standing
 from selftaught.compare.legs import Leg, Track, run_leg
 from selftaught.compare.schedule import FINALISTS, SEEDS, Schedule
-from selftaught.probes.curve import Outcome
 
 
 @dataclass(kw_only=True, eq=False)
 class Race:
-    """What has been run so far. outcomes: of every candidate, in the last round that it ran in. standings: per round.
-    judging: seconds spent on judging candidates. given: minutes of every training, by its folder."""
+    """What has been run so far. outcomes: what the judge found of every candidate in its last round. standings: of
+    every round. judging: seconds spent on judging candidates. given: minutes of every training, by its folder."""
 
     track: Track
-    judge: Judge
+    judge: Judge | Blind
     candidates: Sequence[Candidate]
     schedule: Schedule
     say: Callable[[str], None]
     legs: list[Leg] = field(default_factory=list)
-    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    outcomes: dict[str, Any] = field(default_factory=dict)
     standings: list[dict[str, Standing]] = field(default_factory=list)
     judging: float = 0.0
     given: dict[str, float] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class Race:
     def _round(self, number: int, minutes: float, names: Sequence[str], seeds: int) -> list[str]:
         """Trains and judges; the names by how they stand."""
         self.say(f"Round {number}: {', '.join(names)}; {60 * minutes:.0f} s each, {seeds} seed{'s' * (seeds > 1)}.")
-        found: dict[str, list[Outcome]] = {}
+        found: dict[str, Any] = {}
         for name in names:
             candidate = next(each for each in self.candidates if each.name == name)
             legs = [run_leg(self.track, candidate, number, minutes, seed) for seed in range(seeds)]
@@ -56,13 +57,13 @@ class Race:
                 found[name] = self.judge.encoders(name, [leg.encoder() for leg in usable])
                 self.judging += time.perf_counter() - began
         self.outcomes |= found
-        standing = stand(found, self.judge) if found else {}
+        standing = self.judge.standings(found) if found else {}
         self.standings.append(standing)
         order = sorted(standing, key=lambda name: -standing[name].value)
         for name in names:
             own = [leg for leg in self.legs if leg.candidate == name and leg.round == number]
             health = ", ".join(dict.fromkeys(leg.health for leg in own))
-            score = f"accuracy {standing[name].value:.3f}, " if name in standing else ""
+            score = f"{standing[name].value:.3f}, " if name in standing else ""
             self.say(f"  {name}: {score}{health}")
         return order
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selftaught.compare.answer import Decision
+from selftaught.compare.blind import SIGNS, Signs
 from selftaught.probes.saved import LabelsSaved
 from selftaught.reports.blocks import (
     Block,
@@ -28,10 +29,16 @@ from selftaught.reports.blocks import (
 from selftaught.reports.blocks import Facts as FactBlock
 from selftaught.reports.findings import DataFact
 from selftaught.reports.report import Report
-from selftaught.trials.scores import Score, words
+from selftaught.trials.scores import TWIN, Score, words
 from selftaught.trials.tables import Best, control_table, curve_plot, lead_table, rival_table, saved_table
 
-TONES = {"pretrain": "good", "no clear winner": "neutral", "underpowered": "warning", "do not pretrain": "bad"}
+TONES = {
+    "pretrain": "good",
+    "no clear winner": "neutral",
+    "underpowered": "warning",
+    "low confidence": "warning",
+    "do not pretrain": "bad",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +103,16 @@ class Tested:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareReport(Report):
-    """One race. sizes: labels a class that were judged. labels: judged records. course: (candidate, minutes, accuracy,
-    low, high) of every round. absent: candidates for which there was no time."""
+    """One race. sizes: labels a class that were judged, none without labels. judged: records. signs: label-free
+    metrics of the finalists, where there are no labels. course: (candidate, minutes, value, low, high) of every round.
+    absent: candidates for which there was no time."""
 
     page: Path
     decision: Decision
     entries: tuple[Entry, ...]
     sizes: tuple[int | None, ...]
-    labels: int
+    judged: int
+    signs: tuple[tuple[str, Signs], ...]
     rounds: tuple[float, ...]
     course: tuple[tuple[str, float, float, float, float], ...]
     absent: tuple[str, ...]
@@ -138,8 +147,8 @@ class CompareReport(Report):
         troubles = self._troubles()
         ranking = Section(
             title="Ranking",
-            blocks=(self._ranking(), *troubles, *self._plot()),
-            brief=(self._ranking(brief=True), *troubles),
+            blocks=(self._ranking(), *self._signs(), *troubles, *self._plot()),
+            brief=(self._ranking(brief=True), *self._signs(), *troubles),
         )
         return tuple(
             each
@@ -159,7 +168,7 @@ class CompareReport(Report):
         columns: tuple[Column | str, ...] = (
             "contestant",
             Column(name="round", align="right"),
-            Column(name="accuracy", digits=3),
+            Column(name="accuracy" if self.sizes else "rivals it is ahead of", digits=3),
             *(Column(name=str(size or "all"), digits=3, align="right") for size in self.sizes if not brief),
             Column(name="lead" if brief else "lead over the best candidate", unit="points"),
             "health",
@@ -167,11 +176,15 @@ class CompareReport(Report):
         rows = tuple(self._row(each, brief) for each in self.entries)
         chosen = [place for place, each in enumerate(self.entries) if each.name == self.decision.winner]
         note = " *: in the first fold alone." if any(each.partial for each in self.entries) else ""
+        if not self.sizes:
+            title = "Ranks by label-free metrics"
+            caption = f"Mean share over the metrics, on {self.judged:,} held-out records; intervals over the metrics."
+            return Table(columns=columns, rows=rows, title=title, caption=caption, main=tuple(chosen))
         return Table(
             columns=columns,
             rows=rows,
             title="Few-label accuracy by cross-validation inside the training part",
-            caption=f"Mean over {words(self.sizes)}, on {self.labels:,} labelled records; lead: over the best "
+            caption=f"Mean over {words(self.sizes)}, on {self.judged:,} labelled records; lead: over the best "
             f"candidate. 95 % intervals over records, label draws and seeds.{note}",
             main=tuple(chosen),
         )
@@ -191,6 +204,14 @@ class CompareReport(Report):
             entry.health or "–",
         )
 
+    def _signs(self) -> tuple[Table, ...]:
+        """The label-free metrics of the finalists."""
+        if not self.signs:
+            return ()
+        rows = tuple((name, *(getattr(each, sign) for sign in SIGNS)) for name, each in self.signs)
+        columns: tuple[Column | str, ...] = ("", *(Column(name=sign, digits=3) for sign in SIGNS))
+        return (Table(columns=columns, rows=rows, title="Label-free metrics", caption="More is better of each."),)
+
     def _plot(self) -> tuple[Block, ...]:
         """Accuracy over the time of one training."""
         lines = []
@@ -201,14 +222,16 @@ class CompareReport(Report):
             lines.append(Curve(name=name, x=minutes, y=value, low=low, high=high, style="main" if main else "control"))
         if not lines:
             return ()
-        bars = [each for each in self.entries if each.kind == "control" and not each.partial]
+        bars = [each for each in self.entries if each.name in (self.decision.control, TWIN) and not each.partial]
         return (
             LinePlot(
                 curves=tuple(lines),
                 x_label="minutes of one training",
-                y_label="few-label accuracy",
+                y_label="few-label accuracy" if self.sizes else "share of rivals",
                 title="The race",
-                caption="One point a round; lines across are controls.",
+                caption="One point a round; the lines across are the best control and the untrained twin."
+                if self.sizes
+                else "One point a round, by label-free metrics.",
                 thresholds=tuple(Threshold(value=each.value, name=each.name) for each in bars),
             ),
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from selftaught.compare.blind import Blind, make_blind
 from selftaught.compare.candidates import find_candidates
 from selftaught.compare.conclude import conclude
-from selftaught.compare.judge import make_judge
+from selftaught.compare.judge import Judge, make_judge
 from selftaught.compare.legs import Track
 from selftaught.compare.race import Race
 from selftaught.compare.report import CompareReport
@@ -22,7 +23,7 @@ from selftaught.engine.device import keep_memory
 from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare, tell
 from selftaught.recipe import Recipe
 from selftaught.runs.files import read_json, write_json
-from selftaught.trials.parts import Parts, labelled_parts
+from selftaught.trials.parts import labelled_parts
 from selftaught.trials.training import cut, facts_of
 
 MINUTES = 30.0
@@ -44,26 +45,28 @@ def compare(
     strengths: Annotated[tuple[str, ...], "view strengths that each candidate runs with, such as 0.5,1"] = (),
     start: Annotated[str | None, "run folder or state dict that all candidates start from"] = None,
     stores: Annotated[Path | str | None, "folder of decoded stores (default: beside the folder of the race)"] = None,
+    store: Annotated[Literal["decoded", "encoded"] | None, "keep pictures decoded, or as their files' bytes"] = None,
     no_samples: Annotated[bool, "leave the records themselves out of the report"] = False,
     quiet: Annotated[bool, "no progress lines"] = False,
 ) -> CompareReport:
     """Races the pretexts on your data for --minutes of training, beside controls, and says what to take.
 
     The judge is a probe with few labels, cross-validated inside the training part; the test part is read once, at the
-    end. Run again with the same arguments after an interruption, it goes on where it stopped.
+    end. Without labels the candidates are ranked by label-free metrics, with low confidence. Run again with the same
+    arguments after an interruption, it goes on where it stopped.
     Raises UsageError, DataError or RunError, with the remedy, before training starts.
     """
     keep_memory()
     place, base = Path(out), check_recipe(recipe or Recipe())
     if start is not None:
         starter(start)  # raises where there is nothing to start from
-    options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column)
+    options = DataOptions(labels=labels, group=group, split=split, column=column, id_column=id_column, store=store)
     say = (lambda text: None) if quiet else tell
     began = time.perf_counter()
     stores = Path(stores or place.parent / "stores")
     prepared = prepare(data, base.modality, stores, options, quiet=quiet, say=None if quiet else tell)
     splits = cut(prepared)
-    judge = make_judge(_checked(prepared, splits))
+    judge = choose_judge(prepared, splits)
     strong = tuple(_number(each) for each in strengths)
     candidates = find_candidates(
         base, prepared.modality, len(splits.train), pretexts, sizes, strong, loaded=start is not None
@@ -97,12 +100,13 @@ def _number(text: Any) -> float:
         raise UsageError(f"--strengths takes numbers, such as 0.5,1; got {text!r}.") from problem
 
 
-def _checked(prepared: Prepared, splits: Splits) -> Parts:
-    """The labelled parts. Raises DataError where there are no classes to judge by."""
-    if prepared.labelling.task != "classes":
-        found = "numbers" if prepared.labelling.task else "none"
-        raise DataError(f"compare judges by class labels; there are {found}. Give --labels NAME|FILE with classes.")
-    return labelled_parts(prepared, splits)
+def choose_judge(prepared: Prepared, splits: Splits) -> Judge | Blind:
+    """Probes where there are class labels, label-free metrics where there are none. Raises DataError for numbers."""
+    if prepared.labelling.task is None:
+        return make_blind(prepared.store, splits.validation)
+    if prepared.labelling.task == "numbers":
+        raise DataError("compare judges by class labels, and these are numbers. Give --labels NAME|FILE with classes.")
+    return make_judge(labelled_parts(prepared, splits))
 
 
 def claim_race(place: Path, facts: dict[str, Any]) -> None:

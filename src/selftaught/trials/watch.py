@@ -33,7 +33,7 @@ def watch(store: Store, train: np.ndarray, held: np.ndarray, labelling: Labellin
 
     def observe(pretrained: Pretrained, clock: Clock) -> Mapping[str, float]:
         vectors = embed_records(pretrained, store, held)
-        views = _views(pretrained, store, _spread(held, PAIRS))
+        views = views_of(pretrained, store, _spread(held, PAIRS))
         if not (np.isfinite(vectors).all() and np.isfinite(views).all()):
             return {"spread": float("nan"), "rank": float("nan"), "dim": float(pretrained.encoder.dim)}
         found = measure(vectors, np.random.default_rng(0), views)
@@ -73,7 +73,8 @@ def _spread(indices: np.ndarray, most: int) -> np.ndarray:
     return indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).round().astype(np.int64)]
 
 
-def _views(pretrained: Pretrained, store: Store, held: np.ndarray) -> np.ndarray:
+def views_of(pretrained: Pretrained, store: Store, held: np.ndarray) -> np.ndarray:
+    """Vectors of VIEWS strong views of each record, (records, views, dim)."""
     clean = pretrained.modality.batch(store.rows(held), pretrained.fitted)
     seen = []
     for index in range(VIEWS):
