@@ -41,7 +41,7 @@ def test_sizes_and_strengths_are_siblings_of_their_pretext():
     ]  # fmt: skip
     assert [each.first for each in candidates] == [True, False, False, False] * 2
     assert candidates[2].recipe.size == "s"
-    assert candidates[2].recipe.modality.strength == 0.5
+    assert candidates[2].modality.strength == candidates[2].recipe.modality.strength == 0.5
     assert len({each.slug for each in candidates}) == 8
 
 

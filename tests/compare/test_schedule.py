@@ -8,13 +8,14 @@ from selftaught.compare.candidates import Candidate
 from selftaught.compare.race import next_round
 from selftaught.compare.schedule import FINALISTS, SEEDS, SHORTEST, share_out
 from selftaught.core.errors import UsageError
+from selftaught.modalities import Image
 from selftaught.recipe import Recipe
 
 
 def field(*families):
     """As many candidates of each family as is said; the first of each represents it."""
     return [
-        Candidate(name=f"{family}{number}", family=f"f{family}", first=number == 0, recipe=Recipe())
+        Candidate(name=f"{family}{number}", family=f"f{family}", first=number == 0, modality=Image(), recipe=Recipe())
         for family, count in enumerate(families)
         for number in range(count)
     ]

@@ -160,6 +160,21 @@ def test_pretext_auto_races_and_then_trains_the_best(ready: Ready, tmp_path: Pat
     assert (tmp_path / "run" / "manifest.json").exists()
 
 
+def test_every_candidate_is_trained_with_its_own_size_and_strength(
+    ready: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+
+    def failing(job):
+        seen.add((job.recipe.size, job.modality.strength, job.recipe.modality.strength))
+        raise MemoryError
+
+    monkeypatch.setattr(legs, "train", failing)
+    compare(ready.photos, out=tmp_path / "race", recipe=SMALL, labels=ready.file, pretexts=("simclr",),
+            sizes=("xs", "s"), strengths=(0.5,), quiet=True)  # fmt: skip
+    assert seen == {("xs", 0.5, 0.5), ("s", 0.5, 0.5)}
+
+
 def test_another_race_in_the_folder_is_refused(raced: tuple[CompareReport, Path], ready: Ready) -> None:
     _, place = raced
     with pytest.raises(RunError, match="another race"):

@@ -18,11 +18,12 @@ from selftaught.recipe import Recipe, Size, resolve
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """One way to pretrain. family: of its pretext. first: the one of its family that runs in the first round.
-    recipe: not resolved; seed and budget are the race's."""
+    modality: with the candidate's view strength. recipe: not resolved; seed and budget are the race's."""
 
     name: str
     family: str
     first: bool
+    modality: AnyModality
     recipe: Recipe
 
     @property
@@ -56,10 +57,11 @@ def find_candidates(
     for family in order:
         own = [kind for kind in legal if family_of(kind) == family]
         for kind in own:
-            for number, (words, recipe) in enumerate(_variants(base, modality, sizes, strengths)):
-                first = kind is own[0] and number == 0
+            for number, (words, shown, recipe) in enumerate(_variants(base, modality, sizes, strengths)):
                 name = " ".join([kind.__name__, *words])
-                found.append(Candidate(name=name, family=family, first=first, recipe=replace(recipe, pretext=kind())))
+                first = kind is own[0] and number == 0
+                recipe = replace(recipe, pretext=kind())
+                found.append(Candidate(name=name, family=family, first=first, modality=shown, recipe=recipe))
     return tuple(found)
 
 
@@ -88,8 +90,8 @@ def _goes(kind: type, base: Recipe, modality: AnyModality, records: int, loaded:
 
 def _variants(
     base: Recipe, modality: AnyModality, sizes: Sequence[str], strengths: Sequence[float]
-) -> list[tuple[list[str], Recipe]]:
-    """The recipes of one pretext, with the words that tell them apart; the first one is its representative."""
+) -> list[tuple[list[str], AnyModality, Recipe]]:
+    """Modalities and recipes of one pretext, with the words that tell them apart; the first represents it."""
     known = get_args(Size)
     wrong = [size for size in sizes if size not in known]
     if wrong:
@@ -101,6 +103,6 @@ def _variants(
         for strength in strengths or (None,):
             words = [size] if len(sizes) > 1 else []
             words += [f"strength {strength:g}"] if len(strengths) > 1 and strength is not None else []
-            kind = modality if strength is None else override(modality, {"strength": float(strength)})
-            found.append((words, replace(base, size=cast(Size, size), modality=kind)))
+            shown = modality if strength is None else override(modality, {"strength": float(strength)})
+            found.append((words, shown, replace(base, size=cast(Size, size), modality=shown)))
     return found

@@ -241,7 +241,7 @@ def what_next(race: Race, chosen: Finalist, decision: Decision) -> Next:
     track, minutes = race.track, race.schedule.total
     candidate = next(each for each in race.candidates if each.name == chosen.name)
     whole = replace(candidate.recipe, minutes=minutes, seed=0)
-    recipe: Recipe = resolve(whole, track.prepared.modality, len(track.splits.train), loaded=track.start is not None)
+    recipe: Recipe = resolve(whole, candidate.modality, len(track.splits.train), loaded=track.start is not None)
     path = track.out / "recipe.toml"
     write_text(path, recipe.to_toml())
     words = ["selftaught", "pretrain", str(track.facts["data"] or "DATA"), "--recipe", str(path)]

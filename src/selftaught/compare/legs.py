@@ -77,12 +77,13 @@ def run_leg(track: Track, candidate: Candidate, number: int, minutes: float, see
         return Leg(**{**read_json(told), "run": place})
     began = time.perf_counter()
     recipe = replace(candidate.recipe, minutes=minutes, epochs=None, steps=None, seed=seed)
+    prepared = replace(track.prepared, modality=candidate.modality)
     told_apart: dict[str, Any] = {"candidate": candidate.name, "round": number, "seed": seed, "run": place}
     try:
-        resolved, folder, splits = claim_run(place, recipe, track.prepared, track.splits, dict(track.facts))
+        resolved, folder, splits = claim_run(place, recipe, prepared, track.splits, dict(track.facts))
         begin = None if track.start is None else starter(track.start)
         job = watched_job(
-            resolved, track.prepared, folder, splits, fitted=track.fitted, observations=LOOKS, start=begin, quiet=True
+            resolved, prepared, folder, splits, fitted=track.fitted, observations=LOOKS, start=begin, quiet=True
         )
         trained = train(job)
         ended = Ended.of(trained, resolved)
