@@ -26,7 +26,10 @@ from selftaught.core.errors import SelftaughtError, UsageError
 
 VERBS = {
     "demo": ("selftaught.api:demo", "Run the whole path on bundled pictures and write the report."),
-    "compare": ("selftaught.compare:compare", "Race the pretexts on your data: which one, and is it worth it?"),
+    "compare": (
+        "selftaught.compare:compare",
+        "Race the pretexts on your data: which one to take, and whether it is worth it.",
+    ),
     "pretrain": ("selftaught.pretrain:pretrain", "Train an encoder on unlabelled data."),
     "evaluate": ("selftaught.evaluate:evaluate", "Measure what pretraining gained, beside its controls."),
     "embed": ("selftaught.embed:embed", "Turn records into vectors."),

@@ -56,7 +56,8 @@ def test_every_kind_gives_one_vector_a_document_and_one_a_token(kind, ready):
 def test_a_document_has_one_vector_packed_or_alone(kind, ready):
     encoder, plain, packed = built(kind, ready), shown(ready), shown(ready, packed=True)
     assert packed.rows < plain.rows
-    torch.testing.assert_close(encoder.encode(packed).pooled, encoder.encode(plain).pooled, rtol=1e-3, atol=1e-4)
+    place = (packed.facts.record[:, None] == plain.facts.record).long().argmax(1)
+    torch.testing.assert_close(encoder.encode(packed).pooled, encoder.encode(plain).pooled[place], rtol=1e-3, atol=1e-4)
 
 
 @EACH

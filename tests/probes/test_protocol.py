@@ -88,11 +88,11 @@ def test_balanced_accuracy_equals_scikit_learn() -> None:
     assert balanced_accuracy(guess == truth, truth) == pytest.approx(balanced_accuracy_score(truth, guess))
 
 
-def test_a_class_of_one_is_probed_at_one_label_and_all() -> None:
+def test_a_class_of_one_is_probed_without_inner_cross_validation() -> None:
     labels = np.array([0] * 10 + [1] * 10 + [2])
     features = np.random.default_rng(0).normal(size=(21, 4)).astype(np.float32)
     results = probe(features, labels, features, labels, nested_budgets(labels, (1, 2, None), draws=1))
-    assert [(result.per_class, result.inner_accuracy) for result in results] == [(1, None), (None, None)]
+    assert [(result.per_class, result.inner_accuracy) for result in results] == [(1, None), (2, None), (None, None)]
 
 
 def test_nan_in_the_evaluation_features_is_refused() -> None:

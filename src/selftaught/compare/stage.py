@@ -42,7 +42,9 @@ def compare(
     id_column: Annotated[str | None, "column that names the records"] = None,
     pretexts: Annotated[tuple[str, ...], "candidates by name, such as simclr,mae (default: every legal one)"] = (),
     sizes: Annotated[tuple[str, ...], "encoder sizes that each candidate runs in, such as s,m"] = (),
-    strengths: Annotated[tuple[str, ...], "view strengths that each candidate runs with, such as 0.5,1"] = (),
+    strengths: Annotated[
+        tuple[float | int | str, ...], "view strengths that each candidate runs with, such as 0.5,1"
+    ] = (),
     start: Annotated[str | None, "run folder or state dict that all candidates start from"] = None,
     stores: Annotated[Path | str | None, "folder of decoded stores (default: beside the folder of the race)"] = None,
     store: Annotated[Literal["decoded", "encoded"] | None, "keep pictures decoded, or as their files' bytes"] = None,
