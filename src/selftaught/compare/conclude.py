@@ -15,7 +15,6 @@ from selftaught.compare.judge import Judge, Standing, stand
 from selftaught.compare.legs import Leg
 from selftaught.compare.race import Race, seeds_of
 from selftaught.compare.report import CompareReport, Cost, Entry, Next, Tested
-from selftaught.engine.embedding import untrained_twin
 from selftaught.probes.budgets import nested_budgets
 from selftaught.probes.curve import Contestant, Outcome, label_efficiency
 from selftaught.probes.statistics import interval
@@ -24,16 +23,15 @@ from selftaught.reports.findings import audit_facts, shown_findings
 from selftaught.runs.encoder import Pretrained
 from selftaught.runs.files import read_json, write_text
 from selftaught.runs.folder import RunFolder
-from selftaught.trials.controls import TWINS, encoder_features, feature_controls, majority, predictor_controls
-from selftaught.trials.parts import labelled_parts
+from selftaught.trials.controls import encoder_features, untrained_twins
+from selftaught.trials.parts import FEWEST_TEST, labelled_parts
 from selftaught.trials.scores import ENCODER, SCRATCH, TWIN, score_rows
-from selftaught.trials.supervised import Scratch, supervised
+from selftaught.trials.supervised import Scratch, gather_controls, supervised
 
 BUDGETS: tuple[int | None, ...] = (1, 2, 5, 10, 20, 50, None)
 """Labels a class at which the test part is read."""
 TESTED_SCRATCH: tuple[int | None, ...] = (10, None)
 """Labels a class at which the supervised control is trained for the test part."""
-FEWEST_TEST = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,7 +85,7 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         ),
         tested=tested,
         cost=cost,
-        next=None if chosen is None else what_next(race, chosen, decision),
+        next=None if chosen is None else what_next(race, chosen),
         findings=shown_findings((*track.prepared.findings, *track.splits.findings)),
         data=audit_facts(track.prepared.modality, track.prepared.store),
         parts=(len(track.splits.train), len(track.splits.validation), len(track.splits.test)),
@@ -120,8 +118,7 @@ def judge_controls(race: Race, finalists: Sequence[Finalist], judge: Judge) -> t
     everywhere |= {each.name: judge.classical(each) for each in classical}
     first: dict[str, list[Outcome]] = {}
     if finalists:
-        twins = [untrained_twin(finalists[0].encoders[0], 1000 + seed) for seed in range(TWINS)]
-        everywhere[TWIN] = judge.encoders(TWIN, twins)
+        everywhere[TWIN] = judge.encoders(TWIN, untrained_twins(finalists[0].encoders[0]))
         scratch = _scratch(race, finalists[0], "fold")
         found = supervised(scratch, judge.parts[0], judge.budgets[0], judge.sizes, 1)
         if found is not None:
@@ -135,7 +132,7 @@ def look_blindly(race: Race, finalists: Sequence[Finalist], blind: Blind) -> tup
     """Without labels: the finalists and an untrained twin by their signs. Classical features have none to compare."""
     found: dict[str, list[Signs]] = {each.name: race.outcomes[each.name] for each in finalists}
     if finalists:
-        found[TWIN] = blind.encoders(TWIN, [untrained_twin(finalists[0].encoders[0], 1000)])
+        found[TWIN] = blind.encoders(TWIN, untrained_twins(finalists[0].encoders[0], 1))
     standings = blind.standings(found) if found else {}
     return Table(everywhere=standings, first=standings), found
 
@@ -160,14 +157,9 @@ def read_test(race: Race, chosen: Finalist) -> Tested | None:
     if len(parts.test) < FEWEST_TEST:
         return None
     race.say(f"The test part, once: {chosen.name} beside the controls.")
-    budgets = nested_budgets(parts.labels[0], BUDGETS, groups=None if parts.kin is None else parts.kin[0])
+    budgets = nested_budgets(parts.labels[0], BUDGETS, groups=parts.train_groups)
     contestants: dict[str, Contestant] = {ENCODER: encoder_features(chosen.encoders, parts)}
-    contestants |= feature_controls(chosen.encoders, parts)
-    contestants |= predictor_controls(race.track.prepared.modality.classical(), parts, budgets)
-    contestants["majority"] = majority(parts, budgets)
-    control = supervised(_scratch(race, chosen, "test"), parts, budgets, TESTED_SCRATCH, 1)
-    if control is not None:
-        contestants[SCRATCH] = control
+    contestants |= gather_controls(chosen.encoders, parts, budgets, _scratch(race, chosen, "test"), TESTED_SCRATCH, 1)
     curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, parts.kin, beside=(SCRATCH,))
     return Tested(
         scores=score_rows(curve),
@@ -236,7 +228,7 @@ def _told(race: Race, name: str) -> dict[str, str]:
     }
 
 
-def what_next(race: Race, chosen: Finalist, decision: Decision) -> Next:
+def what_next(race: Race, chosen: Finalist) -> Next:
     """The recipe of the best candidate for the whole budget, its command, and what it may reach."""
     track, minutes = race.track, race.schedule.total
     candidate = next(each for each in race.candidates if each.name == chosen.name)

@@ -90,8 +90,7 @@ class Judge:
     def _join(self, name: str, folds: Sequence[Contestant]) -> list[Outcome]:
         found = []
         for parts, budgets, contestant in zip(self.parts, self.budgets, folds, strict=True):
-            groups = None if parts.kin is None else parts.kin[0]
-            found.append(run_contestant(name, contestant, parts.labels, budgets, STRENGTHS, groups, 0))
+            found.append(run_contestant(name, contestant, parts.labels, budgets, STRENGTHS, parts.train_groups, 0))
         return [
             replace(
                 found[0][index],
@@ -118,7 +117,7 @@ def make_judge(parts: Parts, seed: int = 0) -> Judge:
     groups = None if parts.groups is None else parts.groups[rows]
     folds = min(FOLDS, int(np.bincount(codes).min()), len(rows) if groups is None else len(np.unique(groups)))
     fold = fold_of(codes, max(2, folds), np.random.default_rng(seed), groups)
-    cuts, sets = [], []
+    cuts = []
     for number in np.unique(fold):
         known, asked = np.sort(rows[fold != number]), np.sort(rows[fold == number])
         if len(np.unique(parts.codes[known])) > 1:
@@ -126,9 +125,7 @@ def make_judge(parts: Parts, seed: int = 0) -> Judge:
     if not cuts:
         raise DataError("Every fold would learn from one class: the groups tell the classes apart. Give more groups.")
     sizes = _sizes(cuts)
-    for cut in cuts:
-        groups = None if cut.kin is None else cut.kin[0]
-        sets.append(nested_budgets(cut.labels[0], sizes, DRAWS, seed, groups))
+    sets = [nested_budgets(cut.labels[0], sizes, DRAWS, seed, cut.train_groups) for cut in cuts]
     return Judge(parts=tuple(cuts), budgets=tuple(sets), sizes=sizes, rows=np.concatenate([cut.test for cut in cuts]))
 
 

@@ -26,12 +26,10 @@ from selftaught.probes.budgets import Budgets, nested_budgets
 from selftaught.probes.curve import Contestant, label_efficiency
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import read_rows
-from selftaught.trials.controls import encoder_features, feature_controls, majority, predictor_controls
-from selftaught.trials.parts import Parts, labelled_parts
+from selftaught.trials.controls import encoder_features
+from selftaught.trials.parts import FEWEST_TEST, Parts, labelled_parts
 from selftaught.trials.scores import ENCODER, SCRATCH, score_rows
-from selftaught.trials.supervised import Scratch, supervised
-
-FEWEST_TEST = 10
+from selftaught.trials.supervised import Scratch, gather_controls
 
 
 def evaluate(
@@ -125,15 +123,12 @@ def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began:
     parts = labelled_parts(subject.prepared, subject.splits)
     check_parts(parts)
     train_codes, _ = parts.labels
-    budgets = nested_budgets(train_codes, plan.sizes, plan.draws, 0, None if parts.kin is None else parts.kin[0])
+    budgets = nested_budgets(train_codes, plan.sizes, plan.draws, 0, parts.train_groups)
     check_budgets(budgets, train_codes)
+    scratch = scratch_of(subject, plan.quiet)
     own = encoder_features(subject.encoders, parts)
-    contestants: dict[str, Contestant] = {ENCODER: own, **feature_controls(subject.encoders, parts)}
-    contestants |= predictor_controls(subject.encoders[0].modality.classical(), parts, budgets)
-    contestants["majority"] = majority(parts, budgets)
-    control = supervised(scratch_of(subject, plan.quiet), parts, budgets, plan.scratch, plan.scratch_draws)
-    if control is not None:
-        contestants[SCRATCH] = control
+    controls = gather_controls(subject.encoders, parts, budgets, scratch, plan.scratch, plan.scratch_draws)
+    contestants: dict[str, Contestant] = {ENCODER: own, **controls}
     near = score_nearest(contestants, parts)
     curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, parts.kin, beside=(SCRATCH,))
     names = subject.labelling.classes

@@ -27,11 +27,15 @@ def encoder_features(encoders: Sequence[Pretrained], parts: Parts) -> list[Featu
     ]
 
 
+def untrained_twins(first: Pretrained, count: int = TWINS) -> list[Pretrained]:
+    """The same encoder with fresh weights, as often as asked."""
+    return [untrained_twin(first, 1000 + seed) for seed in range(count)]
+
+
 def feature_controls(encoders: Sequence[Pretrained], parts: Parts) -> dict[str, list[FeatureSet]]:
     """Untrained twins of the first encoder (as many as encoders, three at least) and every classical feature set."""
     first = encoders[0]
-    twins = [untrained_twin(first, 1000 + seed) for seed in range(max(TWINS, len(encoders)))]
-    controls = {TWIN: encoder_features(twins, parts)}
+    controls = {TWIN: encoder_features(untrained_twins(first, max(TWINS, len(encoders))), parts)}
     known, asked = parts.store.rows(parts.train), parts.store.rows(parts.test)
     for classical in first.modality.classical():
         if isinstance(classical, Classical):
@@ -53,7 +57,6 @@ def predictor_controls(
 def _run_predictor(predictor: Predictor, parts: Parts, budgets: Budgets, judged: bool) -> Predictions:
     """Which test records it has right."""
     labels, truth = parts.labels
-    groups = None if parts.kin is None else parts.kin[0]
 
     def right(known: np.ndarray, asked: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         rows, other = parts.store.rows(parts.train[known]), parts.store.rows(asked)
@@ -67,7 +70,10 @@ def _run_predictor(predictor: Predictor, parts: Parts, budgets: Budgets, judged:
         if not judged:
             continue
         held = [
-            [right(kept, parts.train[rest], labels[rest]) for kept, rest in inner_folds(labels, budget, groups, 0)]
+            [
+                right(kept, parts.train[rest], labels[rest])
+                for kept, rest in inner_folds(labels, budget, parts.train_groups, 0)
+            ]
             for budget in draws
         ]
         shares = [float(np.concatenate(folds).mean()) for folds in held if folds]

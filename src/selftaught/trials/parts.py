@@ -37,10 +37,19 @@ class Parts:
         """Groups of the training and of the test records; None where there are no groups."""
         return None if self.groups is None else (self.groups[self.train], self.groups[self.test])
 
+    @property
+    def train_groups(self) -> np.ndarray | None:
+        """Groups of the training records; None where there are no groups."""
+        return None if self.kin is None else self.kin[0]
+
     def digest(self, rows: np.ndarray) -> str:
         """Of all that decides what a control trained on `rows` has right: data, rows, labels, what is asked."""
         codes = [self.codes[part].tolist() for part in (rows, self.test)]
         return fingerprint([self.source, rows.tolist(), self.test.tolist(), codes])
+
+
+FEWEST_TEST = 10
+"""Labelled test records below which nothing is said."""
 
 
 def labelled_parts(prepared: Prepared, splits: Splits) -> Parts:

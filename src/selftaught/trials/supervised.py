@@ -18,11 +18,14 @@ from selftaught.engine.job import Job, Trained
 from selftaught.engine.loop import train
 from selftaught.pretexts import Supervised
 from selftaught.probes.budgets import Budget, Budgets
-from selftaught.probes.curve import Predictions
+from selftaught.probes.curve import Contestant, Predictions
 from selftaught.recipe import Optimiser, Recipe, default_optimiser, read_recipe, resolve
+from selftaught.runs.encoder import Pretrained
 from selftaught.runs.files import read_arrays, read_json, write_arrays
 from selftaught.runs.folder import RunFolder, claim
+from selftaught.trials.controls import feature_controls, majority, predictor_controls
 from selftaught.trials.parts import Parts
+from selftaught.trials.scores import SCRATCH
 
 EPOCHS = 200
 """Passes after which a supervised control has seen its labelled records often enough; more did not help."""
@@ -64,6 +67,22 @@ def supervised(
         runs = [_train_once(scratch, parts, budget) for budget in chosen]
         correct[per_class] = np.array([runs]).astype(bool)
     return Predictions(correct=correct) if correct else None
+
+
+def gather_controls(
+    encoders: Sequence[Pretrained],
+    parts: Parts,
+    budgets: Budgets,
+    scratch: Scratch,
+    wanted: Sequence[int | None],
+    draws: int,
+) -> dict[str, Contestant]:
+    """Every control of some encoders. wanted, draws: where the supervised one is trained, and how often."""
+    controls: dict[str, Contestant] = {**feature_controls(encoders, parts)}
+    controls |= predictor_controls(encoders[0].modality.classical(), parts, budgets)
+    controls["majority"] = majority(parts, budgets)
+    control = supervised(scratch, parts, budgets, wanted, draws)
+    return controls if control is None else {**controls, SCRATCH: control}
 
 
 def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
