@@ -104,3 +104,24 @@ def test_few_labels_are_judged_with_all_of_them_and_many_are_sampled(parts, monk
     some = make_judge(parts)
     assert 50 <= len(some.rows) <= 70 < MOST
     assert set(some.codes) == {0, 1, 2, 3}
+
+
+def thinned(parts, counts):
+    """The same parts with at most so many training records of each kind, and no groups."""
+    codes = np.full(COUNT, -1)
+    for kind, count in enumerate(counts):
+        own = parts.train[parts.codes[parts.train] == kind][:count]
+        codes[own] = kind
+    return with_codes(parts, codes)
+
+
+def test_a_class_of_three_gives_all_it_has_and_takes_no_budget_from_the_others(parts):
+    judge = make_judge(thinned(parts, (40, 40, 40, 3)))
+    assert judge.sizes == (1, 5, 20, None)
+    for fold, budgets in zip(judge.parts, judge.budgets, strict=True):
+        for budget in budgets.at(5):
+            assert np.bincount(fold.labels[0][budget.rows]).tolist() == [5, 5, 5, 2]
+
+
+def test_a_budget_that_most_classes_cannot_fill_is_not_judged(parts):
+    assert make_judge(thinned(parts, (40, 4, 4, 3))).sizes == (1, None)

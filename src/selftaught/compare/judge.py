@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from selftaught.trials.parts import Parts
 
 FOLDS = 3
 DRAWS = 3
-SIZES: tuple[int | None, ...] = (1, 5, 20)
+SIZES: tuple[int, ...] = (1, 5, 20)
 """Labels a class at which candidates are compared; all labels too, where there are at most MANY a class."""
 MANY = 50
 MOST = 2_000
@@ -140,13 +140,12 @@ def _some(rows: np.ndarray, codes: np.ndarray, rng: np.random.Generator) -> np.n
     return np.sort(np.concatenate(chosen))
 
 
-def _sizes(cuts: Iterable[Parts]) -> tuple[int | None, ...]:
-    """The label budgets that the smallest class can fill in every fold; all labels where they are few."""
-    smallest, mean = np.inf, 0.0
-    for cut in cuts:
-        counts = np.unique(cut.labels[0], return_counts=True)[1]
-        smallest, mean = min(smallest, counts.min()), max(mean, counts.mean())
-    sizes = tuple(size for size in SIZES if size is not None and size <= smallest)
+def _sizes(cuts: Sequence[Parts]) -> tuple[int | None, ...]:
+    """The label budgets that most classes can fill in every fold; all labels where they are few."""
+    budgets = [nested_budgets(cut.labels[0], SIZES, draws=1) for cut in cuts]
+    missing = {size for each in budgets for size in each.not_applicable}
+    sizes = tuple(size for size in SIZES if size not in missing)
+    mean = max(len(cut.train) / len(np.unique(cut.labels[0])) for cut in cuts)
     return (*sizes, None) if mean <= MANY or not sizes else sizes
 
 
