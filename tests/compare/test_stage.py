@@ -12,7 +12,7 @@ from tests.journeys.photos import DATA, USAGE, Ready, call, refused, write_label
 from selftaught import compare
 from selftaught.compare import legs
 from selftaught.compare.report import CompareReport
-from selftaught.core.errors import DataError, RunError, UsageError
+from selftaught.core.errors import RunError, UsageError
 from selftaught.recipe import Recipe, read_recipe
 
 pytestmark = pytest.mark.slow
@@ -201,21 +201,6 @@ def test_a_wrong_option_is_refused_before_anything_is_trained(
     said = call("compare", ready.photos, "--out", tmp_path / "race", "--quiet", *labels, *options)
     refused(said, code, *words)
     assert not (tmp_path / "race").exists()
-
-
-def test_numbers_one_class_and_too_few_labels_are_refused(ready: Ready, tmp_path: Path) -> None:
-    names = list(ready.labels)
-    cases = {
-        "numbers": [(name, index + 0.5) for index, name in enumerate(names)],
-        "of 1 classes": [(name, "same") for name in names],
-        "two classes": [(name, str(index % 2)) for index, name in enumerate(names[:8])],
-    }
-    for words, labels in cases.items():
-        file = write_labels(tmp_path / "labels.csv", labels)
-        with pytest.raises(DataError, match=words):
-            compare(ready.photos, out=tmp_path / "race", recipe=SMALL, labels=file, stores=tmp_path / "stores",
-                    quiet=True)  # fmt: skip
-        assert not (tmp_path / "race").exists()
 
 
 def test_a_folder_with_other_files_is_refused(ready: Ready, tmp_path: Path) -> None:

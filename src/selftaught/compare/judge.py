@@ -108,11 +108,15 @@ def make_judge(parts: Parts, seed: int = 0) -> Judge:
     """
     rows = _some(parts.train, parts.codes, np.random.default_rng(seed))
     codes = np.unique(parts.codes[rows], return_inverse=True)[1]
-    if len(rows) < FEWEST or codes.max(initial=0) < 1:
+    if len(rows) < FEWEST:
         raise DataError(
-            f"Underpowered: the training part has {len(rows)} labelled records of {codes.max(initial=-1) + 1} classes; "
-            f"a comparison needs {FEWEST} records of two classes. Give more labels, or none: then label-free metrics "
-            f"rank the candidates, with low confidence."
+            f"Underpowered: the training part has {len(rows)} labelled records, and a comparison needs {FEWEST}. Give "
+            f"more labels, or none: then label-free metrics rank the candidates, with low confidence."
+        )
+    if codes.max() < 1:
+        raise DataError(
+            f"All {len(rows)} labelled training records are of one class, and a probe needs two classes. Give other "
+            f"labels, or none: then label-free metrics rank the candidates, with low confidence."
         )
     groups = None if parts.groups is None else parts.groups[rows]
     folds = min(FOLDS, int(np.bincount(codes).min()), len(rows) if groups is None else len(np.unique(groups)))
