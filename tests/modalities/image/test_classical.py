@@ -45,6 +45,15 @@ def test_principal_axes_agree_with_scikit_learn() -> None:
     np.testing.assert_allclose(np.abs(ours.numpy()), np.abs(theirs), atol=5e-3)
 
 
+def test_axes_of_rounding_are_left_out_so_that_no_probe_can_blow_them_up() -> None:
+    pictures = draw_batch(40, 12, 12).float().flatten(1) / 255
+    mean, axes = principal_axes(pictures[:20], 256)
+    known, asked = (pictures[:20] - mean) @ axes, (pictures[20:] - mean) @ axes
+    assert axes.shape[1] == 19
+    assert float((asked.std(0) / known.std(0)).max()) < 100
+    assert principal_axes(torch.ones(5, 7), 3)[1].shape == (7, 1)
+
+
 def test_patch_words_encode_how_much_nearer_than_average() -> None:
     pictures = draw_batch(12, 32, 32).float() / 255
     words = learn_words(pictures, count=20)

@@ -24,6 +24,8 @@ Fit = Callable[[Iterable[Rows]], Fitted]
 CHUNK = 256
 PCA_RECORDS = 10_000
 PCA_COMPONENTS = 256
+ROUNDING = 1e-5
+"""Spread of an axis by that of the first, below which float32 holds nothing but rounding."""
 
 
 def feature_sets(pixels: Pixels, fit: Fit) -> tuple[Classical, ...]:
@@ -108,7 +110,10 @@ def colour_histogram(x: Float[Tensor, "b c s s"]) -> Float[Tensor, "b bins"]:
 
 
 def principal_axes(x: Float[Tensor, "n d"], count: int) -> tuple[Float[Tensor, " d"], Float[Tensor, "d k"]]:
-    """The mean and the leading axes of variance, by subspace iteration (Halko 2011, algorithm 4.4)."""
+    """The mean and the leading axes of variance, by subspace iteration (Halko 2011, algorithm 4.4).
+
+    Axes of rounding are left out, such as the last of as many axes as rows: a probe would blow them up.
+    """
     count = min(count, *x.shape)
     mean = x.mean(0)
     centred = x - mean
@@ -116,8 +121,9 @@ def principal_axes(x: Float[Tensor, "n d"], count: int) -> tuple[Float[Tensor, "
     basis = torch.linalg.qr(centred @ start).Q
     for _ in range(4):
         basis = torch.linalg.qr(centred @ torch.linalg.qr(centred.T @ basis).Q).Q
-    axes = torch.linalg.svd(basis.T @ centred, full_matrices=False).Vh
-    return mean, axes[:count].T
+    _, spread, axes = torch.linalg.svd(basis.T @ centred, full_matrices=False)
+    real = max(1, int((spread[:count] > ROUNDING * spread[0]).sum()))
+    return mean, axes[:real].T
 
 
 def _collect(
