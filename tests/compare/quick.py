@@ -2,7 +2,7 @@
 
 import pytest
 
-from selftaught.compare import conclude, judge, schedule
+from selftaught.compare import judge, numbers, schedule, sealed
 
 
 def quicken(patch: pytest.MonkeyPatch) -> None:
@@ -10,5 +10,7 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(schedule, "SHORTEST", 0.001)
     patch.setattr(judge, "SIZES", (5,))
     patch.setattr(judge, "DRAWS", 1)
-    patch.setattr(conclude, "BUDGETS", (5, None))
-    patch.setattr(conclude, "TESTED_SCRATCH", (5,))
+    patch.setattr(numbers, "SIZES", (20,))
+    patch.setattr(numbers, "DRAWS", 1)
+    patch.setattr(sealed, "BUDGETS", (5, None))
+    patch.setattr(sealed, "TESTED_SCRATCH", (5,))

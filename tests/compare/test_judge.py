@@ -8,7 +8,7 @@ from tests.engine.making import MODALITY, draw
 
 from selftaught.compare import judge as judging
 from selftaught.compare.answer import Table, decide
-from selftaught.compare.judge import FEWEST, MOST, difference, make_judge, stand
+from selftaught.compare.judge import FEWEST, MOST, difference, make_judge
 from selftaught.core.errors import DataError
 from selftaught.engine.prepare import DataOptions, prepare
 from selftaught.trials.parts import labelled_parts
@@ -55,13 +55,13 @@ def test_better_features_stand_higher_and_the_difference_is_told(parts):
         name: judge.features(name, [features(judge, signal, seed) for seed in (1, 2)])
         for name, signal in {"good": 2.5, "poor": 0.5}.items()
     }
-    standings = stand(outcomes, judge)
+    standings = judge.standings(outcomes)
     assert standings["good"].seeds == 2
     assert set(standings["good"].by_size) == set(judge.sizes)
     lead = difference(standings["good"], standings["poor"])
     assert lead.low > 0.1
     assert lead.value == pytest.approx(standings["good"].value - standings["poor"].value)
-    in_one = stand(outcomes, judge, folds=1)
+    in_one = judge.standings(outcomes, folds=1)
     assert in_one["good"].high - in_one["good"].low > standings["good"].high - standings["good"].low
 
 
@@ -77,7 +77,7 @@ def test_shuffled_labels_have_no_false_winners(parts, monkeypatch):
             name: judge.features(name, [rng.normal(size=(len(judge.rows), 4)).astype(np.float32)])
             for name in ("first", "second", "control")
         }
-        table = stand(outcomes, judge)
+        table = judge.standings(outcomes)
         decision = decide(Table(everywhere=table, first=table), ["first", "second"], ["control"], len(judge.rows))
         false += decision.answer == "pretrain"
     assert false <= 3

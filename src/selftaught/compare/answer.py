@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from selftaught.compare.judge import Difference, Standing, difference
+from selftaught.compare.judge import Difference, Metric, Standing, difference
 from selftaught.trials.scores import SCRATCH, words
 
 Answer = Literal["pretrain", "do not pretrain", "no clear winner", "underpowered", "low confidence"]
 POWER = 2.80
 """z(0.975) + z(0.8): a difference of so many standard errors is found in four of five repetitions."""
 SAME = 0.02
-"""Accuracy within which two contestants are as good as equal to a user."""
+"""Accuracy, or R2, within which two contestants are as good as equal to a user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +36,12 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """All standings. first: those of everyone in the first fold alone, where the supervised control runs."""
+    """All standings. first: those of everyone in the first fold alone, where the supervised control runs. metric: of
+    all of them."""
 
     everywhere: Mapping[str, Standing]
     first: Mapping[str, Standing]
+    metric: Metric = "accuracy"
 
     def lead(self, name: str, other: str, size: int | str | None = "mean") -> Difference:
         """How far the one is ahead of the other, on the records that both predicted."""
@@ -47,7 +49,7 @@ class Table:
         return difference(place[name], place[other], size)
 
     def best(self, names: Sequence[str], size: int | str | None = "mean") -> str:
-        """The highest accuracy among some; the supervised control against the best of the others."""
+        """The highest score among some; the supervised control against the best of the others."""
         others = [name for name in names if name in self.everywhere]
         top = max(others, key=lambda name: _value(self.everywhere[name], size)) if others else SCRATCH
         return SCRATCH if SCRATCH in names and others and self.lead(SCRATCH, top, size).value > 0 else top
@@ -79,7 +81,8 @@ def decide(table: Table, candidates: Sequence[str], controls: Sequence[str], lab
         headline = f"Pretraining is not worth it here: {control} wins."
     elif max(abs(lead.low), abs(lead.high)) <= SAME:
         answer, winner = "no clear winner", near[0]
-        headline = f"No clear winner between {candidate} and {control}: they are within {100 * SAME:g} points."
+        near_by = f"{SAME:g} R2" if table.metric == "R2" else f"{100 * SAME:g} points"
+        headline = f"No clear winner between {candidate} and {control}: they are within {near_by}."
     else:
         answer, winner, needed = "underpowered", near[0], enough(labels, lead)
         headline = (
@@ -123,7 +126,7 @@ def rank_blindly(table: Table, candidates: Sequence[str], twin: str) -> Decision
 
 
 def enough(labels: int, lead: Difference) -> int:
-    """Labels with which a difference as large as the one seen, or of one point, would be found four times in five.
+    """Labels with which the difference seen, or one point (0.01 R2) where it is less, is found four times in five.
 
     The standard error falls with the square root of the number of labels that are predicted, so
     labels * (POWER * error / difference)^2 of them are needed (Cohen 1988, section 2.4). Two digits.
@@ -137,13 +140,16 @@ def _close(lead: Difference) -> bool:
     return lead.value <= lead.error
 
 
-def _told(lead: Difference) -> str:
+def _told(lead: Difference, metric: Metric) -> str:
+    if metric == "R2":
+        return f"{lead.value:+.3f} R2, 95 % interval {lead.low:+.3f} to {lead.high:+.3f}"
     return f"{100 * lead.value:+.1f} points, 95 % interval {100 * lead.low:+.1f} to {100 * lead.high:+.1f}"
 
 
 def _lead_sentence(table: Table, candidate: str, control: str, lead: Difference) -> str:
-    sizes = list(table.first[candidate].by_size)
-    return f"Best pretraining is {candidate}, best control {control}; over {words(sizes)}: {_told(lead)}."
+    sizes, metric = list(table.first[candidate].by_size), table.metric
+    told = _told(lead, metric)
+    return f"Best pretraining is {candidate}, best control {control}; over {words(sizes, metric)}: {told}."
 
 
 def _by_size(table: Table, candidate: str, controls: Sequence[str]) -> list[str]:
@@ -158,10 +164,9 @@ def _by_size(table: Table, candidate: str, controls: Sequence[str]) -> list[str]
         if lead.high < 0:
             behind.append(size)
             rivals[rival] = None
-    found = [f"{candidate} is ahead of all controls at {words(ahead)}."] if ahead else []
-    return found + (
-        [f"{' and '.join(rivals)} {'win' if len(rivals) > 1 else 'wins'} at {words(behind)}."] if behind else []
-    )
+    found = [f"{candidate} is ahead of all controls at {words(ahead, table.metric)}."] if ahead else []
+    verb = "win" if len(rivals) > 1 else "wins"
+    return found + ([f"{' and '.join(rivals)} {verb} at {words(behind, table.metric)}."] if behind else [])
 
 
 def _siblings(table: Table, candidate: str, simplest: str, candidates: Sequence[str], labels: int) -> list[str]:

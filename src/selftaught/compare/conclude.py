@@ -5,42 +5,24 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from selftaught.compare.answer import Decision, Table, decide, nothing_ran, rank_blindly
 from selftaught.compare.blind import Blind, Signs
-from selftaught.compare.judge import Judge, Standing, stand
+from selftaught.compare.judge import Judge, Reading, Standing
 from selftaught.compare.legs import Leg
 from selftaught.compare.race import Race, seeds_of
-from selftaught.compare.report import CompareReport, Cost, Entry, Next, Tested
-from selftaught.probes.budgets import nested_budgets
-from selftaught.probes.curve import Contestant, Outcome, label_efficiency
+from selftaught.compare.report import CompareReport, Cost, Entry, Next
+from selftaught.compare.sealed import Finalist, read_test, scratch_of
 from selftaught.probes.statistics import interval
-from selftaught.recipe import Recipe, read_recipe, resolve
+from selftaught.recipe import Recipe, resolve
 from selftaught.reports.findings import audit_facts, shown_findings
-from selftaught.runs.encoder import Pretrained
-from selftaught.runs.files import read_json, write_text
-from selftaught.runs.folder import RunFolder
-from selftaught.trials.controls import encoder_features, untrained_twins
-from selftaught.trials.parts import FEWEST_TEST, labelled_parts
-from selftaught.trials.scores import ENCODER, SCRATCH, TWIN, score_rows
-from selftaught.trials.supervised import Scratch, gather_controls, supervised
-
-BUDGETS: tuple[int | None, ...] = (1, 2, 5, 10, 20, 50, None)
-"""Labels a class at which the test part is read."""
-TESTED_SCRATCH: tuple[int | None, ...] = (10, None)
-"""Labels a class at which the supervised control is trained for the test part."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Finalist:
-    """A candidate of the last round."""
-
-    name: str
-    legs: tuple[Leg, ...]
-    encoders: tuple[Pretrained, ...]
+from selftaught.runs.files import write_text
+from selftaught.trials.controls import untrained_twins
+from selftaught.trials.scores import SCRATCH, TWIN
+from selftaught.trials.supervised import train_from_scratch
 
 
 def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
@@ -58,7 +40,7 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
     aside = time.perf_counter() - began
     chosen = next((each for each in finalists if each.name == decision.taken), None)
     began = time.perf_counter()
-    tested = None if chosen is None or signs else read_test(race, chosen)
+    tested = None if chosen is None or signs else read_test(race, chosen, decision.control)
     cost = Cost(
         minutes=race.schedule.total,
         planned=sum(race.minutes_of(leg) for leg in race.legs),
@@ -74,6 +56,7 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         decision=decision,
         entries=entries_of(race, table, names, controls),
         sizes=() if isinstance(judge, Blind) else judge.sizes,
+        metric=table.metric,
         judged=len(judge.rows),
         signs=tuple((name, own[0]) for name, own in signs.items()),
         absent=race.schedule.absent,
@@ -114,18 +97,17 @@ def judge_controls(race: Race, finalists: Sequence[Finalist], judge: Judge) -> t
     """
     classical = race.track.prepared.modality.classical()
     race.say(f"Controls: {', '.join(each.name for each in classical)}, {TWIN}, {SCRATCH}.")
-    everywhere: dict[str, list[Outcome]] = {each.name: race.outcomes[each.name] for each in finalists}
+    everywhere: dict[str, list[Reading]] = {each.name: race.outcomes[each.name] for each in finalists}
     everywhere |= {each.name: judge.classical(each) for each in classical}
-    first: dict[str, list[Outcome]] = {}
+    first: dict[str, list[Reading]] = {}
     if finalists:
         everywhere[TWIN] = judge.encoders(TWIN, untrained_twins(finalists[0].encoders[0]))
-        scratch = _scratch(race, finalists[0], "fold")
-        found = supervised(scratch, judge.parts[0], judge.budgets[0], judge.sizes, 1)
-        if found is not None:
-            first[SCRATCH] = judge.first_fold(SCRATCH, found)
+        scratch = scratch_of(race, finalists[0], "fold")
+        found = train_from_scratch(scratch, judge.parts[0], judge.budgets[0], judge.sizes, 1)
+        first[SCRATCH] = judge.join(SCRATCH, [[found]])
     controls = [name for name in (*(each.name for each in classical), TWIN, SCRATCH) if name in {**everywhere, **first}]
-    table = Table(everywhere=stand(everywhere, judge), first=stand({**everywhere, **first}, judge, folds=1))
-    return table, controls
+    one = judge.standings({**everywhere, **first}, folds=1)
+    return Table(everywhere=judge.standings(everywhere), first=one, metric=judge.metric), controls
 
 
 def look_blindly(race: Race, finalists: Sequence[Finalist], blind: Blind) -> tuple[Table, dict[str, list[Signs]]]:
@@ -137,41 +119,8 @@ def look_blindly(race: Race, finalists: Sequence[Finalist], blind: Blind) -> tup
     return Table(everywhere=standings, first=standings), found
 
 
-def _scratch(race: Race, finalist: Finalist, place: str) -> Scratch:
-    leg = finalist.legs[0]
-    folder = RunFolder(leg.run)
-    return Scratch(
-        recipe=read_recipe(folder.recipe),
-        fitted=race.track.fitted,
-        labelling=race.track.prepared.labelling,
-        plan=read_json(folder.plan),
-        seconds=leg.seconds,
-        place=race.track.out / "controls" / place,
-        quiet=True,
-    )
-
-
-def read_test(race: Race, chosen: Finalist) -> Tested | None:
-    """The one look at the test part: the best candidate's trainings of the last round, beside all controls."""
-    parts = labelled_parts(race.track.prepared, race.track.splits)
-    if len(parts.test) < FEWEST_TEST:
-        return None
-    race.say(f"The test part, once: {chosen.name} beside the controls.")
-    budgets = nested_budgets(parts.labels[0], BUDGETS, groups=parts.train_groups)
-    contestants: dict[str, Contestant] = {ENCODER: encoder_features(chosen.encoders, parts)}
-    contestants |= gather_controls(chosen.encoders, parts, budgets, _scratch(race, chosen, "test"), TESTED_SCRATCH, 1)
-    curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, parts.kin, beside=(SCRATCH,))
-    return Tested(
-        scores=score_rows(curve),
-        best=tuple((best.per_class, best.name) for best in curve.best_controls),
-        saved=curve.saved,
-        not_applicable=curve.not_applicable,
-        protocol=curve.protocol,
-    )
-
-
 def entries_of(race: Race, table: Table, finalists: Sequence[str], controls: Sequence[str]) -> tuple[Entry, ...]:
-    """The ranking: finalists and controls by accuracy, then those that fell out, the later the higher."""
+    """The ranking: finalists and controls by score, then those that fell out, the later the higher."""
     best = finalists[0] if finalists else ""
     last = [_entry(race, table, name, best) for name in (*finalists, *controls)]
     last.sort(key=lambda each: -each.value)
@@ -247,7 +196,7 @@ def what_next(race: Race, chosen: Finalist) -> Next:
 
 
 def expect(course: Sequence[Standing], race: Race) -> tuple[float, float, float] | None:
-    """Accuracy after the whole budget with a 95 % interval; None after one round, which shows no slope.
+    """The score after the whole budget with a 95 % interval; None after one round, which shows no slope.
 
     What the last doubling of the time gained, half of it again for each doubling to come: such curves flatten.
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -11,9 +13,10 @@ from selftaught.core.errors import DataError
 from selftaught.core.modality import Classical, Predictor
 from selftaught.engine.embedding import embed_records
 from selftaught.probes.budgets import Budgets, nested_budgets
-from selftaught.probes.curve import Contestant, Outcome, Predictions, bootstrap, run_contestant
+from selftaught.probes.curve import FeatureSet
 from selftaught.probes.linear import STRENGTHS
-from selftaught.probes.statistics import RESAMPLES, fold_of, interval
+from selftaught.probes.protocol import probe
+from selftaught.probes.statistics import RESAMPLES, fold_of, interval, resample, resample_runs
 from selftaught.runs.encoder import Pretrained
 from selftaught.trials.controls import predictor_controls
 from selftaught.trials.parts import Parts
@@ -28,21 +31,81 @@ MOST = 2_000
 FEWEST = 12
 """Labelled training records below which nothing is compared."""
 
+Metric = Literal["accuracy", "R2"]
+"""What a race scores: accuracy where labels are classes, R2 where they are numbers."""
+Said = Mapping[int | None, np.ndarray]
+"""What one contestant says of the test records of a fold at every budget, (draw, record)."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judge:
+class Reading:
+    """What a contestant says of the judged records at one budget. said: (seed, draw, record), right or wrong where
+    labels are classes, the predicted number where they are numbers."""
+
+    name: str
+    size: int | None
+    said: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Standing:
+    """How one contestant stands. value: score, mean over the judged budgets, with its 95 % interval. by_size: per
+    budget. drawn: the same mean in every resample, alike for all contestants, so that differences are paired."""
+
+    name: str
+    seeds: int
+    value: float
+    low: float
+    high: float
+    by_size: Mapping[int | None, float]
+    drawn: np.ndarray
+    drawn_by_size: Mapping[int | None, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One contestant minus another, with its standard error and 95 % interval."""
+
+    value: float
+    error: float
+    low: float
+    high: float
+
+
+def difference(first: Standing, second: Standing, size: int | str | None = "mean") -> Difference:
+    """First minus second, over the same resamples: of the mean, or at one budget."""
+    if size == "mean":
+        change, value = first.drawn - second.drawn, first.value - second.value
+    else:
+        change = first.drawn_by_size[size] - second.drawn_by_size[size]  # type: ignore[index]
+        value = first.by_size[size] - second.by_size[size]  # type: ignore[index]
+    low, high = interval(change)
+    return Difference(value=value, error=float(change.std()), low=low, high=high)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judge(ABC):
     """The folds. parts: of each fold, `train` to learn from and `test` to predict. rows: all judged records, in the
-    order of the folds' test parts, which is the order of every outcome."""
+    order of the folds' test parts, which is the order of every reading."""
+
+    metric: ClassVar[Metric]
 
     parts: tuple[Parts, ...]
     budgets: tuple[Budgets, ...]
     sizes: tuple[int | None, ...]
     rows: np.ndarray
 
-    @property
-    def codes(self) -> np.ndarray:
-        """Classes of the judged records."""
-        return np.asarray(self.parts[0].codes[self.rows])
+    @abstractmethod
+    def probe(self, features: FeatureSet, fold: int) -> Said:
+        """What probes on features of a fold's training and test records say."""
+
+    @abstractmethod
+    def ask(self, control: Predictor, fold: int) -> Said:
+        """What a whole predictor says, fitted on the labelled records of a fold."""
+
+    @abstractmethod
+    def score(self, said: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """The scores (seed, draw, resample) of a reading of the first records. shares: (resample, record), sum 1."""
 
     @property
     def groups(self) -> np.ndarray | None:
@@ -50,63 +113,106 @@ class Judge:
         known = self.parts[0].groups
         return None if known is None else known[self.rows]
 
-    def standings(self, found: Mapping[str, Sequence[Outcome]]) -> dict[str, Standing]:
-        """How candidates stand against each other."""
-        return stand(found, self)
-
-    def encoders(self, name: str, encoders: Sequence[Pretrained]) -> list[Outcome]:
-        """What probes on the features of encoders (seeds of one candidate) have right."""
+    def encoders(self, name: str, encoders: Sequence[Pretrained]) -> list[Reading]:
+        """What probes on the features of encoders (seeds of one candidate) say."""
         return self.features(name, [embed_records(each, self.parts[0].store, self.rows) for each in encoders])
 
-    def features(self, name: str, vectors: Sequence[np.ndarray]) -> list[Outcome]:
-        """What probes on features have right. vectors: one array a seed, (judged records, dim), as `rows` lie."""
+    def features(self, name: str, vectors: Sequence[np.ndarray]) -> list[Reading]:
+        """What probes on features say. vectors: one array a seed, (judged records, dim), as `rows` lie."""
         order = np.argsort(self.rows, kind="stable")
 
         def cut(features: np.ndarray, wanted: np.ndarray) -> np.ndarray:
             return np.asarray(features[order[np.searchsorted(self.rows[order], wanted)]])
 
-        folds = [[(cut(seed, parts.train), cut(seed, parts.test)) for seed in vectors] for parts in self.parts]
-        return self._join(name, folds)
+        folds = [
+            [self.probe((cut(seed, parts.train), cut(seed, parts.test)), number) for seed in vectors]
+            for number, parts in enumerate(self.parts)
+        ]
+        return self.join(name, folds)
 
-    def classical(self, control: Classical | Predictor) -> list[Outcome]:
-        """What a classical control has right; it is fitted anew in every fold."""
-        folds: list[Contestant] = []
-        for parts, budgets in zip(self.parts, self.budgets, strict=True):
+    def classical(self, control: Classical | Predictor) -> list[Reading]:
+        """What a classical control says; it is fitted anew in every fold."""
+        folds = []
+        for number, parts in enumerate(self.parts):
             if isinstance(control, Predictor):
-                folds.append(predictor_controls([control], parts, budgets, inner=False)[control.name])
+                folds.append([self.ask(control, number)])
             else:
                 known, asked = parts.store.rows(parts.train), parts.store.rows(parts.test)
-                folds.append([control.features(known, asked)])
-        return self._join(control.name, folds)
+                folds.append([self.probe(control.features(known, asked), number)])
+        return self.join(control.name, folds)
 
-    def first_fold(self, name: str, predictions: Predictions) -> list[Outcome]:
-        """The outcomes of a control that runs in the first fold alone."""
+    def join(self, name: str, folds: Sequence[Sequence[Said]]) -> list[Reading]:
+        """The readings of a contestant in all folds, or in the first ones. folds: of each, what every seed says."""
         return [
-            Outcome(name, size, correct, None, None, ())
-            for size, correct in predictions.correct.items()
-            if size in self.sizes
-        ]
-
-    def _join(self, name: str, folds: Sequence[Contestant]) -> list[Outcome]:
-        found = []
-        for parts, budgets, contestant in zip(self.parts, self.budgets, folds, strict=True):
-            found.append(run_contestant(name, contestant, parts.labels, budgets, STRENGTHS, parts.train_groups, 0))
-        return [
-            replace(
-                found[0][index],
-                correct=np.concatenate([fold[index].correct for fold in found], axis=2),
-                inner_accuracy=None,
+            Reading(
+                name=name,
+                size=size,
+                said=np.concatenate([np.stack([seed[size] for seed in fold]) for fold in folds], axis=2),
             )
-            for index in range(len(found[0]))
+            for size in self.sizes
+            if size in folds[0][0]
         ]
 
+    def standings(self, found: Mapping[str, Sequence[Reading]], folds: int | None = None) -> dict[str, Standing]:
+        """How contestants stand against each other, on all judged records or on those of the first folds.
 
-def make_judge(parts: Parts, seed: int = 0) -> Judge:
+        Records (whole groups where there are groups) and draws are resampled alike for all, seeds for each.
+        """
+        count = len(self.rows) if folds is None else sum(len(parts.test) for parts in self.parts[:folds])
+        rng = np.random.default_rng(0)
+        weights = resample(None if self.groups is None else self.groups[:count], count, RESAMPLES, rng)
+        shares, even = weights / weights.sum(1, keepdims=True), np.full((1, count), 1 / count)
+        cut = {(each.name, each.size): each.said[:, :, :count] for own in found.values() for each in own}
+        drawn = resample_runs({key: self.score(said, shares)[None] for key, said in cut.items()}, rng)
+        standings = {}
+        for name in found:
+            sizes = [size for owner, size in cut if owner == name]
+            by_size = {size: float(self.score(cut[name, size], even).mean()) for size in sizes}
+            draws = {size: drawn[name, size][0] for size in sizes}
+            mean = np.mean(list(draws.values()), axis=0)
+            low, high = interval(mean)
+            standings[name] = Standing(
+                name=name, seeds=cut[name, sizes[0]].shape[0], value=float(np.mean(list(by_size.values()))), low=low,
+                high=high, by_size=by_size, drawn=mean, drawn_by_size=draws,
+            )  # fmt: skip
+        return standings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassJudge(Judge):
+    """Judges by logistic regression: accuracy."""
+
+    metric: ClassVar[Metric] = "accuracy"
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Classes of the judged records."""
+        return np.asarray(self.parts[0].codes[self.rows])
+
+    def probe(self, features: FeatureSet, fold: int) -> Said:
+        """Which records probes have right."""
+        parts = self.parts[fold]
+        (known, asked), (labels, truth) = features, parts.labels
+        found = probe(known, labels, asked, truth, self.budgets[fold], STRENGTHS, parts.train_groups, 0)
+        return {size: np.array([each.correct for each in found if each.per_class == size]) for size in self.sizes}
+
+    def ask(self, control: Predictor, fold: int) -> Said:
+        """Which records a predictor has right."""
+        found = predictor_controls([control], self.parts[fold], self.budgets[fold], inner=False)[control.name]
+        return {size: correct[0] for size, correct in found.correct.items()}
+
+    def score(self, said: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Accuracy."""
+        flat = said.reshape(-1, said.shape[2]).astype(np.float64)
+        return np.asarray((flat @ shares.T).reshape(*said.shape[:2], -1))
+
+
+def make_judge(parts: Parts, seed: int = 0) -> ClassJudge:
     """Folds over at most MOST labelled training records, whole groups in one fold, every class in proportion.
 
     Raises DataError where no class boundary can be learned and tested: one class, or fewer than FEWEST records.
     """
-    rows = _some(parts.train, parts.codes, np.random.default_rng(seed))
+    rows = sample(parts.train, parts.codes, np.random.default_rng(seed))
     codes = np.unique(parts.codes[rows], return_inverse=True)[1]
     if len(rows) < FEWEST:
         raise DataError(
@@ -130,10 +236,12 @@ def make_judge(parts: Parts, seed: int = 0) -> Judge:
         raise DataError("Every fold would learn from one class: the groups tell the classes apart. Give more groups.")
     sizes = _sizes(cuts)
     sets = [nested_budgets(cut.labels[0], sizes, DRAWS, seed, cut.train_groups) for cut in cuts]
-    return Judge(parts=tuple(cuts), budgets=tuple(sets), sizes=sizes, rows=np.concatenate([cut.test for cut in cuts]))
+    return ClassJudge(
+        parts=tuple(cuts), budgets=tuple(sets), sizes=sizes, rows=np.concatenate([cut.test for cut in cuts])
+    )
 
 
-def _some(rows: np.ndarray, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def sample(rows: np.ndarray, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """At most MOST rows, of every class in proportion, two of each at least."""
     if len(rows) <= MOST:
         return rows
@@ -151,64 +259,3 @@ def _sizes(cuts: Sequence[Parts]) -> tuple[int | None, ...]:
     sizes = tuple(size for size in SIZES if size not in missing)
     mean = max(len(cut.train) / len(np.unique(cut.labels[0])) for cut in cuts)
     return (*sizes, None) if mean <= MANY or not sizes else sizes
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Standing:
-    """How one contestant stands. value: accuracy, mean over the judged budgets, with its 95 % interval. by_size: per
-    budget. drawn: the same mean in every resample, alike for all contestants, so that differences are paired."""
-
-    name: str
-    seeds: int
-    value: float
-    low: float
-    high: float
-    by_size: Mapping[int | None, float]
-    drawn: np.ndarray
-    drawn_by_size: Mapping[int | None, np.ndarray]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One contestant minus another, in accuracy, with its standard error and 95 % interval."""
-
-    value: float
-    error: float
-    low: float
-    high: float
-
-
-def stand(outcomes: Mapping[str, Sequence[Outcome]], judge: Judge, folds: int | None = None) -> dict[str, Standing]:
-    """The standing of every contestant, on all judged records or on those of the first folds."""
-    count = len(judge.rows) if folds is None else sum(len(parts.test) for parts in judge.parts[:folds])
-    flat = [
-        replace(each, correct=each.correct[:, :, :count])
-        for own in outcomes.values()
-        for each in own
-        if each.per_class in judge.sizes
-    ]
-    groups = None if judge.groups is None else judge.groups[:count]
-    drawn = bootstrap(flat, judge.codes[:count], groups, RESAMPLES, np.random.default_rng(0))
-    found = {}
-    for name in outcomes:
-        own = [each for each in flat if each.name == name]
-        by_size = {each.per_class: float(each.correct.mean()) for each in own}
-        draws = {each.per_class: drawn[name, each.per_class][0] for each in own}
-        mean = np.mean(list(draws.values()), axis=0)
-        low, high = interval(mean)
-        found[name] = Standing(
-            name=name, seeds=own[0].correct.shape[0], value=float(np.mean(list(by_size.values()))), low=low, high=high,
-            by_size=by_size, drawn=mean, drawn_by_size=draws,
-        )  # fmt: skip
-    return found
-
-
-def difference(first: Standing, second: Standing, size: int | str | None = "mean") -> Difference:
-    """First minus second, over the same resamples: of the mean, or at one budget."""
-    if size == "mean":
-        change, value = first.drawn - second.drawn, first.value - second.value
-    else:
-        change = first.drawn_by_size[size] - second.drawn_by_size[size]  # type: ignore[index]
-        value = first.by_size[size] - second.by_size[size]  # type: ignore[index]
-    low, high = interval(change)
-    return Difference(value=value, error=float(change.std()), low=low, high=high)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from selftaught.compare.answer import Decision
 from selftaught.compare.blind import SIGNS, Signs
+from selftaught.compare.judge import Metric
 from selftaught.probes.saved import LabelsSaved
 from selftaught.reports.blocks import (
     Block,
@@ -29,7 +30,7 @@ from selftaught.reports.blocks import (
 from selftaught.reports.blocks import Facts as FactBlock
 from selftaught.reports.findings import DataFact
 from selftaught.reports.report import Report
-from selftaught.trials.scores import TWIN, Score, words
+from selftaught.trials.scores import TWIN, Score, change, unit_of, words
 from selftaught.trials.tables import Best, control_table, curve_plot, lead_table, rival_table, saved_table
 
 TONES = {
@@ -81,7 +82,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Next:
-    """What to do: the recipe of the best candidate, the command that trains it with all the minutes, and the accuracy
+    """What to do: the recipe of the best candidate, the command that trains it with all the minutes, and the score
     that the course of the race lets one expect of that."""
 
     recipe: str
@@ -103,7 +104,8 @@ class Tested:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareReport(Report):
-    """One race. sizes: labels a class that were judged, none without labels. judged: records. signs: label-free
+    """One race. sizes: labels that were judged, of each class (in all where labels are numbers), none without labels.
+    metric: of every score. judged: records. signs: label-free
     metrics of the finalists, where there are no labels. course: (candidate, minutes, value, low, high) of every round.
     absent: candidates for which there was no time."""
 
@@ -111,6 +113,7 @@ class CompareReport(Report):
     decision: Decision
     entries: tuple[Entry, ...]
     sizes: tuple[int | None, ...]
+    metric: Metric
     judged: int
     signs: tuple[tuple[str, Signs], ...]
     rounds: tuple[float, ...]
@@ -168,9 +171,9 @@ class CompareReport(Report):
         columns: tuple[Column | str, ...] = (
             "contestant",
             Column(name="round", align="right"),
-            Column(name="accuracy" if self.sizes else "rivals it is ahead of", digits=3),
+            Column(name=self.metric if self.sizes else "rivals it is ahead of", digits=3),
             *(Column(name=str(size or "all"), digits=3, align="right") for size in self.sizes if not brief),
-            Column(name="lead" if brief else "lead over the best candidate", unit="points"),
+            Column(name="lead" if brief else "lead over the best candidate", unit=unit_of(self.metric)),
             "health",
         )
         rows = tuple(self._row(each, brief) for each in self.entries)
@@ -183,9 +186,9 @@ class CompareReport(Report):
         return Table(
             columns=columns,
             rows=rows,
-            title="Few-label accuracy by cross-validation inside the training part",
-            caption=f"Mean over {words(self.sizes)}, on {self.judged:,} labelled records; lead: over the best "
-            f"candidate. 95 % intervals over records, label draws and seeds.{note}",
+            title=f"Few-label {self.metric} by cross-validation inside the training part",
+            caption=f"Mean over {words(self.sizes, self.metric)}, on {self.judged:,} labelled records; lead: over the "
+            f"best candidate. 95 % intervals over records, label draws and seeds.{note}",
             main=tuple(chosen),
         )
 
@@ -193,8 +196,7 @@ class CompareReport(Report):
         known = dict(entry.by_size)
         lead: Cell = NotApplicable(reason="the best candidate" if entry.name == self.decision.candidate else "fell out")
         if entry.lead is not None:
-            value, low, high = (100 * each for each in entry.lead)
-            lead = Estimate(value=value, low=low, high=high, digits=1)
+            lead = change(self.metric, *entry.lead)
         return (
             entry.name + ("*" if entry.partial else ""),
             "control" if entry.round is None else str(entry.round),
@@ -213,7 +215,7 @@ class CompareReport(Report):
         return (Table(columns=columns, rows=rows, title="Label-free metrics", caption="More is better of each."),)
 
     def _plot(self) -> tuple[Block, ...]:
-        """Accuracy over the time of one training."""
+        """Scores over the time of one training."""
         lines = []
         for name in dict.fromkeys(each[0] for each in self.course):
             own = [each[1:] for each in self.course if each[0] == name]
@@ -227,7 +229,7 @@ class CompareReport(Report):
             LinePlot(
                 curves=tuple(lines),
                 x_label="minutes of one training",
-                y_label="few-label accuracy" if self.sizes else "share of rivals",
+                y_label=f"few-label {self.metric}" if self.sizes else "share of rivals",
                 title="The race",
                 caption="One point a round; the lines across are the best control and the untrained twin."
                 if self.sizes
@@ -242,14 +244,14 @@ class CompareReport(Report):
         scores, best, missing = self.tested.scores, self.tested.best, self.tested.not_applicable
         blocks: list[Block] = []
         if len({score.per_class for score in scores}) > 1:
-            blocks.append(curve_plot(scores, "accuracy"))
-        blocks += [control_table(scores, "accuracy", best, missing), lead_table(scores)]
+            blocks.append(curve_plot(scores, self.metric))
+        blocks += [control_table(scores, self.metric, best, missing), lead_table(scores, self.metric)]
         blocks += [saved_table(self.tested.saved)] if self.tested.saved else []
         return Section(
             title=f"{self.decision.taken} on the test part",
             blocks=tuple(blocks),
             note="Read once, after every choice. The encoder is that of the last round.",
-            brief=(rival_table(scores, "accuracy", best),),
+            brief=(rival_table(scores, self.metric, best),),
         )
 
     def _what_next(self) -> Section | None:
@@ -258,7 +260,9 @@ class CompareReport(Report):
         told = f"{self.decision.taken} with all {self.next.minutes:g} minutes."
         if self.next.expected is not None:
             value, low, high = self.next.expected
-            told += f" Expected few-label accuracy: {value:.3f} ({low:.3f} to {high:.3f}), by the course of the race."
+            told += (
+                f" Expected few-label {self.metric}: {value:.3f} ({low:.3f} to {high:.3f}), by the course of the race."
+            )
         if self.decision.needed is not None:
             told += f" About {self.decision.needed:,} labels would decide whether it is worth it."
         command = Code(code=self.next.command, title="What to type", language="sh")
@@ -269,7 +273,7 @@ class CompareReport(Report):
 
     def _costs(self) -> Section:
         cost = self.cost
-        gained = self._per_point()
+        gained, point = self._per_point(), "0.01 R2" if self.metric == "R2" else "point"
         rows: tuple[tuple[str, Cell, str], ...] = (
             ("training asked for", round(cost.minutes, 2), "min"),
             ("training of all candidates", round(cost.training / 60, 2), "min"),
@@ -278,12 +282,12 @@ class CompareReport(Report):
             ("the race by its training time", round(cost.ratio, 2), "times"),
             ("controls", round(cost.controls, 1), "s"),
             ("test part", round(cost.testing, 1), "s"),
-            *((("each point above the best control", round(gained, 1), "min"),) if gained is not None else ()),
+            *(((f"each {point} above the best control", round(gained, 1), "min"),) if gained is not None else ()),
         )
         return Section(title="What it cost", blocks=(FactBlock(rows=rows),))
 
     def _per_point(self) -> float | None:
-        """Minutes of training that one point above the best control takes; None where there is no gain."""
+        """Minutes of training that one point (0.01 R2) above the best control takes; None where there is no gain."""
         lead = self.decision.lead.value
         return self.rounds[-1] / (100 * lead) if math.isfinite(lead) and lead > 0 else None
 

@@ -12,10 +12,11 @@ from selftaught.compare.candidates import find_candidates
 from selftaught.compare.conclude import conclude
 from selftaught.compare.judge import Judge, make_judge
 from selftaught.compare.legs import Track
+from selftaught.compare.numbers import make_number_judge
 from selftaught.compare.race import Race
 from selftaught.compare.report import CompareReport
 from selftaught.compare.schedule import share_out
-from selftaught.core.errors import DataError, RunError, UsageError
+from selftaught.core.errors import RunError, UsageError
 from selftaught.data.labelling import Given
 from selftaught.data.splits import Splits
 from selftaught.encoders.start import starter
@@ -103,12 +104,11 @@ def _number(text: Any) -> float:
 
 
 def choose_judge(prepared: Prepared, splits: Splits) -> Judge | Blind:
-    """Probes where there are class labels, label-free metrics where there are none. Raises DataError for numbers."""
+    """Logistic probes where labels are classes, ridge regression where they are numbers, else label-free metrics."""
     if prepared.labelling.task is None:
         return make_blind(prepared.store, splits.validation)
-    if prepared.labelling.task == "numbers":
-        raise DataError("compare judges by class labels, and these are numbers. Give --labels NAME|FILE with classes.")
-    return make_judge(labelled_parts(prepared, splits))
+    parts = labelled_parts(prepared, splits)
+    return make_number_judge(parts) if prepared.labelling.task == "numbers" else make_judge(parts)
 
 
 def claim_race(place: Path, facts: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ class Budget:
     """One labelled set: which rows are given their labels."""
 
     per_class: int | None
+    """Rows of each class, or in all where labels are numbers; None takes every row."""
     draw: int
     rows: Int[np.ndarray, " labelled"]
     """Sorted."""
@@ -69,6 +70,26 @@ def nested_budgets(
     if None in per_class:
         sets.append(Budget(None, 0, np.arange(len(codes))))
     return Budgets(tuple(sets), tuple(size for size in sizes if size not in fitting))
+
+
+def nested_draws(
+    n: int,
+    sizes: Sequence[int],
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: Shaped[np.ndarray, " n"] | None = None,
+) -> Budgets:
+    """Return labelled sets for numbers: so many of n rows in all, and every row once, nested and in order of groups.
+
+    A budget above n is not applicable.
+    """
+    fitting = sorted(size for size in set(sizes) if size <= n)
+    sets: list[Budget] = []
+    for draw in range(draws):
+        order = shuffled(np.arange(n), groups, np.random.default_rng((seed, draw)))
+        sets += [Budget(size, draw, np.sort(order[:size])) for size in fitting]
+    sets.append(Budget(None, 0, np.arange(n)))
+    return Budgets(tuple(sets), tuple(sorted(set(sizes) - set(fitting))))
 
 
 def shuffled(

@@ -13,7 +13,7 @@ from selftaught.probes.budgets import Budgets
 from selftaught.probes.linear import STRENGTHS
 from selftaught.probes.protocol import PROTOCOL, probe
 from selftaught.probes.saved import LabelsSaved, labels_saved
-from selftaught.probes.statistics import Estimate, interval, resample
+from selftaught.probes.statistics import Estimate, interval, resample, resample_runs
 
 RESAMPLES = 2000
 CHUNK = 1 << 23
@@ -230,18 +230,13 @@ def bootstrap(
         for outcome in outcomes:
             flat = outcome.correct.reshape(-1, len(labels)).astype(np.float64)
             rates[outcome.name, outcome.per_class].append(np.stack([flat @ plain.T, flat @ even.T]))
-    draws = max(outcome.correct.shape[1] for outcome in outcomes)
-    shared = rng.integers(draws, size=(resamples, draws))
-    drawn: dict[tuple[str, int | None], np.ndarray] = {}
-    seed_picks: dict[tuple[str, int], np.ndarray] = {}
-    for outcome in outcomes:
-        seeds, count = outcome.correct.shape[:2]
-        picks = seed_picks.setdefault((outcome.name, seeds), rng.integers(seeds, size=(resamples, seeds)))
-        chosen = shared if count == draws else rng.integers(count, size=(resamples, count))
-        table = np.concatenate(rates[outcome.name, outcome.per_class], 2).reshape(2, seeds, count, resamples)
-        each = np.arange(resamples)[:, None, None]
-        drawn[outcome.name, outcome.per_class] = table[:, picks[:, :, None], chosen[:, None, :], each].mean((2, 3))
-    return drawn
+    tables = {
+        (one.name, one.per_class): np.concatenate(rates[one.name, one.per_class], 2).reshape(
+            2, *one.correct.shape[:2], resamples
+        )
+        for one in outcomes
+    }
+    return resample_runs(tables, rng)
 
 
 def place(

@@ -12,6 +12,8 @@ from scipy.linalg import eigh
 from selftaught.core.errors import DataError
 from selftaught.probes.statistics import rank_correlation
 
+PROTOCOL = "selftaught-ridge-1"
+"""Id of what is fixed in this file; a change that can move a score changes it."""
 PENALTIES = tuple(float(10**power) for power in range(-3, 7))
 """Weights of the squared norm beside the summed squared error, for standardised features."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,28 @@ def resample(
     names, member = np.unique(groups, return_inverse=True)
     counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     return counts[:, member].astype(np.float64)
+
+
+def resample_runs(
+    tables: Mapping[tuple[str, int | None], Float[np.ndarray, "_ _ _ _"]], rng: np.random.Generator
+) -> dict[tuple[str, int | None], Float[np.ndarray, "_ _"]]:
+    """Return scores (score, resample): the mean over seeds and label draws that are drawn anew in every resample.
+
+    tables: (score, seed, draw, resample) of every contestant at every budget. Draws are alike for all contestants
+    that have as many, seeds are alike for all budgets of a contestant.
+    """
+    draws = max(table.shape[2] for table in tables.values())
+    resamples = next(iter(tables.values())).shape[3]
+    each = np.arange(resamples)[:, None, None]
+    shared = rng.integers(draws, size=(resamples, draws))
+    seed_picks: dict[tuple[str, int], np.ndarray] = {}
+    drawn = {}
+    for (name, size), table in tables.items():
+        seeds, count = table.shape[1:3]
+        picks = seed_picks.setdefault((name, seeds), rng.integers(seeds, size=(resamples, seeds)))
+        chosen = shared if count == draws else rng.integers(count, size=(resamples, count))
+        drawn[name, size] = table[:, picks[:, :, None], chosen[:, None, :], each].mean((2, 3))
+    return drawn
 
 
 def bootstrap_mean(

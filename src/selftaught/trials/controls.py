@@ -9,7 +9,7 @@ import numpy as np
 from selftaught.core.modality import Classical, Predictor
 from selftaught.engine.embedding import embed_records, untrained_twin
 from selftaught.probes.budgets import Budgets
-from selftaught.probes.curve import Contestant, FeatureSet, Predictions
+from selftaught.probes.curve import FeatureSet, Predictions
 from selftaught.probes.protocol import inner_folds
 from selftaught.runs.encoder import Pretrained
 from selftaught.trials.parts import Parts
@@ -45,7 +45,7 @@ def feature_controls(encoders: Sequence[Pretrained], parts: Parts) -> dict[str, 
 
 def predictor_controls(
     controls: Iterable[Classical | Predictor], parts: Parts, budgets: Budgets, *, inner: bool = True
-) -> dict[str, Contestant]:
+) -> dict[str, Predictions]:
     """Those of the controls that are whole predictors, fitted anew on each labelled set.
 
     inner: measure their inner accuracy too, over the same folds as that of the probes.

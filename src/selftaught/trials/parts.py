@@ -16,7 +16,7 @@ from selftaught.engine.prepare import Prepared
 class Parts:
     """Labelled records of the training, validation and test parts, and codes and groups of all records of the store.
 
-    source: fingerprint of the data.
+    source: fingerprint of the data. values: numeric labels of all records, None where labels are classes.
     """
 
     store: Store
@@ -26,6 +26,7 @@ class Parts:
     test: np.ndarray
     codes: np.ndarray
     groups: np.ndarray | None
+    values: np.ndarray | None = None
 
     @property
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +45,8 @@ class Parts:
 
     def digest(self, rows: np.ndarray) -> str:
         """Of all that decides what a control trained on `rows` has right: data, rows, labels, what is asked."""
-        codes = [self.codes[part].tolist() for part in (rows, self.test)]
+        known = self.codes if self.values is None else self.values
+        codes = [known[part].tolist() for part in (rows, self.test)]
         return fingerprint([self.source, rows.tolist(), self.test.tolist(), codes])
 
 
@@ -72,4 +74,5 @@ def labelled_parts(prepared: Prepared, splits: Splits) -> Parts:
         test=test,
         codes=codes,
         groups=labelling.groups,
+        values=labelling.values,
     )

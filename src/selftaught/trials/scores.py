@@ -60,11 +60,17 @@ def estimate(score: Score) -> Estimate:
     return Estimate(value=score.value, low=score.low, high=score.high, n=score.seeds * score.draws, digits=3)
 
 
-def lead_of(score: Score) -> Estimate | None:
-    """The lead of the encoder as a cell, points; None where there is none."""
+def lead_of(score: Score, metric: str = "accuracy") -> Estimate | None:
+    """The lead of the encoder as a cell, in points of accuracy or in R2; None where there is none."""
     if score.lead is None or score.lead_low is None or score.lead_high is None:
         return None
-    return Estimate(value=100 * score.lead, low=100 * score.lead_low, high=100 * score.lead_high, digits=1)
+    return change(metric, score.lead, score.lead_low, score.lead_high)
+
+
+def change(metric: str, value: float, low: float, high: float) -> Estimate:
+    """A difference of two scores as a cell: points of accuracy, or R2 as it is."""
+    scale, digits = (1, 3) if metric == "R2" else (100, 1)
+    return Estimate(value=scale * value, low=scale * low, high=scale * high, digits=digits)
 
 
 def bound(labels: Labels) -> Estimate:
@@ -73,11 +79,16 @@ def bound(labels: Labels) -> Estimate:
     return Estimate(value=round(labels.count), bound=sign, digits=0)  # type: ignore[arg-type]
 
 
-def words(budgets: Sequence[int | None]) -> str:
-    """Budgets as words: "1, 5 and all labels a class"."""
+def unit_of(metric: str) -> str:
+    """The unit of a difference of two scores."""
+    return "R2" if metric == "R2" else "points"
+
+
+def words(budgets: Sequence[int | None], metric: str = "accuracy") -> str:
+    """Budgets as words: "1, 5 and all labels a class", or "20 and all labels" where labels are numbers."""
     sizes = sorted(budgets, key=lambda size: size or 10**9)
     names = [str(size) if size is not None else "all" for size in sizes]
     if names == ["all"]:
         return "all labels"
     joined = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"{joined} label{'' if names == ['1'] else 's'} a class"
+    return f"{joined} label{'' if names == ['1'] else 's'}{'' if metric == 'R2' else ' a class'}"

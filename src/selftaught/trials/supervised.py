@@ -59,14 +59,20 @@ def supervised(
     Same encoder; the optimiser that was chosen by hand, else the usual one; the wall clock of the pretraining or EPOCHS
     passes, whichever is less; at a third of the rate where it diverges.
     """
-    correct: dict[int | None, np.ndarray] = {}
+    found = train_from_scratch(scratch, parts, budgets, wanted, draws)
+    return Predictions(correct={size: said[None].astype(bool) for size, said in found.items()}) if found else None
+
+
+def train_from_scratch(
+    scratch: Scratch, parts: Parts, budgets: Budgets, wanted: Sequence[int | None], draws: int
+) -> dict[int | None, np.ndarray]:
+    """What such trainings say of the test records, per budget (draw, record): right or not, or the numbers."""
+    found = {}
     for per_class in wanted:
         chosen = budgets.at(per_class)[:draws]
-        if not chosen:
-            continue
-        runs = [_train_once(scratch, parts, budget) for budget in chosen]
-        correct[per_class] = np.array([runs]).astype(bool)
-    return Predictions(correct=correct) if correct else None
+        if chosen:
+            found[per_class] = np.array([_train_once(scratch, parts, budget) for budget in chosen])
+    return found
 
 
 def gather_controls(
@@ -86,16 +92,17 @@ def gather_controls(
 
 
 def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
-    """Which test records one supervised training has right.
+    """Which test records one supervised training has right, or the numbers that it predicts for them.
 
     Kept in the folder, so it is done once; one that was interrupted goes on where it stopped.
     """
     rows = np.sort(parts.train[budget.rows])
     place = scratch.place / f"supervised-{budget.per_class or 'all'}-{budget.draw}"
-    folder, done = RunFolder(place), place / "correct.safetensors"
+    kind = "correct" if parts.values is None else "predicted"
+    folder, done = RunFolder(place), place / f"{kind}.safetensors"
     facts = {"rows": len(rows), "digest": parts.digest(rows)}
     if done.exists() and read_json(folder.data) == facts:
-        return read_arrays(done)["correct"]
+        return read_arrays(done)[kind]
     recipe = _recipe(scratch, len(rows))
     if not folder.data.exists() or read_json(folder.data) != facts or read_recipe(folder.recipe) != recipe:
         shutil.rmtree(place, ignore_errors=True)
@@ -107,20 +114,24 @@ def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
         lr, matrix_lr = recipe.optimiser.lr / 3, recipe.optimiser.matrix_lr / 3
         recipe = replace(recipe, optimiser=replace(recipe.optimiser, lr=lr, matrix_lr=matrix_lr))
         trained = _train(scratch, parts, rows, place, recipe, facts)
-    correct = _right(trained, parts, parts.test)
+    said = _right(trained, parts) if parts.values is None else _numbers(trained, parts, parts.values[rows])
     shutil.rmtree(place / "checkpoints", ignore_errors=True)
-    write_arrays(done, {"correct": correct})
-    return correct
+    write_arrays(done, {kind: said})
+    return said
 
 
 def _train(
     scratch: Scratch, parts: Parts, rows: np.ndarray, place: Path, recipe: Recipe, facts: dict[str, object]
 ) -> Trained:
+    labelling = scratch.labelling
+    if parts.values is not None:  # squared error of large numbers diverges
+        mean, scale = _spread(parts.values[rows])
+        labelling = replace(labelling, values=(parts.values - mean) / scale)
     job = Job(
         recipe=recipe,
         store=parts.store,
         train=rows,
-        labelling=scratch.labelling,
+        labelling=labelling,
         fitted=scratch.fitted,
         folder=claim(place, recipe, facts),
         observations=0,
@@ -152,8 +163,22 @@ def _recipe(scratch: Scratch, rows: int) -> Recipe:
     return resolve(recipe, modality, rows)
 
 
-@torch.inference_mode()
-def _right(trained: Trained, parts: Parts, indices: np.ndarray) -> np.ndarray:
-    vectors = torch.from_numpy(embed_records(trained.pretrained, parts.store, indices))
-    predicted = trained.head.cpu()(vectors).argmax(1).numpy()
-    return np.asarray(predicted == parts.codes[indices])
+def _outputs(trained: Trained, parts: Parts) -> torch.Tensor:
+    vectors = torch.from_numpy(embed_records(trained.pretrained, parts.store, parts.test))
+    with torch.inference_mode():
+        return torch.as_tensor(trained.head.cpu()(vectors))
+
+
+def _right(trained: Trained, parts: Parts) -> np.ndarray:
+    return np.asarray(_outputs(trained, parts).argmax(1).numpy() == parts.labels[1])
+
+
+def _numbers(trained: Trained, parts: Parts, known: np.ndarray) -> np.ndarray:
+    """In the unit of the labels; the mean of the known ones where a training broke down."""
+    mean, scale = _spread(known)
+    said = mean + scale * _outputs(trained, parts)[:, 0].double().numpy()
+    return np.where(np.isfinite(said), said, mean)
+
+
+def _spread(values: np.ndarray) -> tuple[float, float]:
+    return float(values.mean()), float(values.std()) or 1.0

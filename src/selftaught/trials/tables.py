@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from selftaught.probes.saved import LabelsSaved
 from selftaught.reports.blocks import Cell, Column, LinePlot, NotApplicable, Table
 from selftaught.reports.blocks import Curve as Line
-from selftaught.trials.scores import ENCODER, SCRATCH, Score, bound, estimate, lead_of
+from selftaught.trials.scores import ENCODER, SCRATCH, Score, bound, estimate, lead_of, unit_of
 
 Best = Sequence[tuple[int | None, str]]
 """The best control of each budget."""
@@ -65,23 +65,26 @@ def control_table(
     return Table(
         columns=("contestant", *(Column(name=str(size or "all"), digits=3, align="right") for size in sizes)),
         rows=tuple(rows),
-        title=f"Test {metric} by labels per class",
+        title=f"Test {metric} by labels{'' if metric == 'R2' else ' per class'}",
         caption=caption if intervals else f"{caption} –: not measured. The page has an interval for each.",
         best=tuple(marks),
         main=(names.index(ENCODER),),
     )
 
 
-def lead_table(scores: Sequence[Score]) -> Table:
-    """How far the encoder leads each contestant, points, with paired intervals."""
+def lead_table(scores: Sequence[Score], metric: str = "accuracy") -> Table:
+    """How far the encoder leads each contestant, with paired intervals."""
     sizes = sizes_of(scores, ())
     rows: list[tuple[Cell, ...]] = []
     for name in names_of(scores):
         if name != ENCODER:
             found = [at(scores, name, size) for size in sizes]
-            rows.append((name, *(None if each is None else lead_of(each) for each in found)))
+            rows.append((name, *(None if each is None else lead_of(each, metric) for each in found)))
     return Table(
-        columns=("lead of the encoder over", *(Column(name=str(size or "all"), unit="points") for size in sizes)),
+        columns=(
+            "lead of the encoder over",
+            *(Column(name=str(size or "all"), unit=unit_of(metric)) for size in sizes),
+        ),
         rows=tuple(rows),
         title="Lead of the encoder",
         caption="Paired over the same label draws and test records; an interval above 0 means the encoder is better.",
@@ -99,13 +102,13 @@ def rival_table(scores: Sequence[Score], metric: str, best: Best) -> Table:
         rivals = [each for each in (at(scores, name, size), at(scores, SCRATCH, size)) if each is not None]
         if own is not None and rivals:
             rival = max(rivals, key=lambda each: each.value)
-            rows.append((str(size or "all"), estimate(own), rival.name, lead_of(rival)))
+            rows.append((str(size or "all"), estimate(own), rival.name, lead_of(rival, metric)))
     return Table(
         columns=(
-            Column(name="per class", align="right"),
+            Column(name="labels" if metric == "R2" else "per class", align="right"),
             Column(name=f"encoder, {metric}", digits=3),
             "best control",
-            Column(name="lead", unit="points"),
+            Column(name="lead", unit=unit_of(metric)),
         ),
         rows=tuple(rows),
         title="Lead of the encoder over the best control",
