@@ -104,14 +104,15 @@ def test_equals_are_within_hundredths_of_r2(parts: Parts) -> None:
     assert decision.headline == "No clear winner between one and same: they are within 0.02 R2."
 
 
+@pytest.mark.slow
 def test_shuffled_numbers_have_no_false_winner(parts: Parts) -> None:
     false = 0
     for shuffle in range(10):
         mixed = np.random.default_rng(shuffle).permutation(np.asarray(parts.values))
         judge = make_number_judge(with_values(parts, mixed))
         names = [f"{kind} {shuffle}" for kind in ("first", "second", "control")]
-        false += answered(judge, {name: seen(judge, name, 0.0, (1,)) for name in names}).answer == "pretrain"
-    assert false <= 1
+        false += answered(judge, {name: seen(judge, name, 0.0) for name in names}).answer == "pretrain"
+    assert false == 0
 
 
 def test_few_equal_and_ungrouped_numbers_are_refused_with_what_would_do(parts: Parts) -> None:

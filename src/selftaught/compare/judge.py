@@ -104,8 +104,9 @@ class Judge(ABC):
         """What a whole predictor says, fitted on the labelled records of a fold."""
 
     @abstractmethod
-    def score(self, said: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """The scores (seed, draw, resample) of a reading of the first records. shares: (resample, record), sum 1."""
+    def score(self, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The scores (seed, draw, resample) of a reading of the first records. weights: (resample, record), how often
+        each record is drawn."""
 
     @property
     def groups(self) -> np.ndarray | None:
@@ -161,9 +162,9 @@ class Judge(ABC):
         count = len(self.rows) if folds is None else sum(len(parts.test) for parts in self.parts[:folds])
         rng = np.random.default_rng(0)
         weights = resample(None if self.groups is None else self.groups[:count], count, RESAMPLES, rng)
-        shares, even = weights / weights.sum(1, keepdims=True), np.full((1, count), 1 / count)
+        even = np.ones((1, count))
         cut = {(each.name, each.size): each.said[:, :, :count] for own in found.values() for each in own}
-        drawn = resample_runs({key: self.score(said, shares)[None] for key, said in cut.items()}, rng)
+        drawn = resample_runs({key: self.score(said, weights)[None] for key, said in cut.items()}, rng)
         standings = {}
         for name in found:
             sizes = [size for owner, size in cut if owner == name]
@@ -201,10 +202,10 @@ class ClassJudge(Judge):
         found = predictor_controls([control], self.parts[fold], self.budgets[fold], inner=False)[control.name]
         return {size: correct[0] for size, correct in found.correct.items()}
 
-    def score(self, said: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    def score(self, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Accuracy."""
         flat = said.reshape(-1, said.shape[2]).astype(np.float64)
-        return np.asarray((flat @ shares.T).reshape(*said.shape[:2], -1))
+        return np.asarray((flat @ weights.T / weights.sum(1)).reshape(*said.shape[:2], -1))
 
 
 def make_judge(parts: Parts, seed: int = 0) -> ClassJudge:

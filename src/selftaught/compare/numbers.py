@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from selftaught.compare.judge import DRAWS, FOLDS, Judge, Metric, Said, sample
+from selftaught.compare.judge import FOLDS, Judge, Metric, Said, sample
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Predictor
 from selftaught.probes.budgets import nested_draws
@@ -18,6 +18,8 @@ from selftaught.trials.parts import Parts
 
 SIZES: tuple[int, ...] = (20, 100)
 """Labels in all at which candidates are compared, beside all labels."""
+DRAWS = 10
+"""Label sets of every budget: R2 with 20 labels moves so much with them that three would often give a false winner."""
 FEWEST = 30
 """Labelled training records below which nothing is compared: with them every fold can fill the smallest budget."""
 STRATA = 10
@@ -57,10 +59,10 @@ class NumberJudge(Judge):
 
         return {size: np.array([predict(each.rows) for each in self.budgets[fold].at(size)]) for size in self.sizes}
 
-    def score(self, said: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    def score(self, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """R2, the spread of the numbers being that of each resample."""
         truth, floor = self.values[: said.shape[2]], 1e-12 * self.values.var()
-        centred = truth - truth.mean()
+        centred, shares = truth - truth.mean(), weights / weights.sum(1, keepdims=True)
         spread = shares @ centred**2 - (shares @ centred) ** 2
         errors = np.square(said - truth).reshape(-1, len(truth)) @ shares.T
         return np.asarray(1 - errors / np.maximum(spread, floor)).reshape(*said.shape[:2], -1)
