@@ -203,6 +203,13 @@ def test_a_wrong_option_is_refused_before_anything_is_trained(
     assert not (tmp_path / "race").exists()
 
 
+def test_several_labels_a_record_are_refused(ready: Ready, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="these are tags"):
+        compare(ready.photos, out=tmp_path / "race", recipe=SMALL, labels=[[name] for name in ready.labels.values()],
+                stores=tmp_path / "stores", quiet=True)  # fmt: skip
+    assert not (tmp_path / "race").exists()
+
+
 def test_a_folder_with_other_files_is_refused(ready: Ready, tmp_path: Path) -> None:
     (tmp_path / "race").mkdir()
     (tmp_path / "race" / "holiday.txt").write_text("sun")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from tests.data.making import png, write_folder, write_zip
 
@@ -154,3 +155,59 @@ def test_splits_have_known_names():
         open_source(data, split=["train", "holdout", "test"])
     with pytest.raises(DataError, match="None of the 3"):
         open_source(data, split=["", "", ""])
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        ([["b", "a", "a"], [], None, ("a",)], None),
+        ([{"a", "b"}, np.array([]), float("nan"), ["a"]], None),
+        (["b | a", "", "nan", "a"], "tags"),
+        (["b;a;", " ", None, "a|"], "tags"),
+    ],
+)
+def test_lists_and_text_with_bars_are_tags_and_an_empty_cell_is_none_of_them(values: list, task: str | None):
+    source = open_source(np.zeros((4, 2, 2)), labels=values, task=task)
+    assert [record.label for record in source.records] == [("a", "b"), (), None, ("a",)]
+    assert finding(source, "label-kind").message == "The labels are 2 tags; 1 of 3 records have none of them."
+    assert finding(source, "labels-missing").count == 1
+
+
+def test_text_with_bars_stays_classes_unless_tags_are_asked_for_and_says_how():
+    source = open_source(np.zeros((3, 2, 2)), labels=["a|b", "a", "a"])
+    assert [record.label for record in source.records] == ["a|b", "a", "a"]
+    assert "--task tags" in finding(source, "label-kind").message
+
+
+def test_tags_in_a_file_tell_an_empty_cell_from_a_record_that_is_not_there(folder: Path, tmp_path: Path):
+    rows = ["test/cat/0.png,a|b", "test/cat/1.png,", "test/cat/2.png,nan"]
+    source = open_source(folder, labels=write_table(tmp_path, rows), task="tags")
+    known = {name: label for name, label in labels_of(source).items() if label is not None}
+    assert known == {"test/cat/0.png": ("a", "b"), "test/cat/1.png": ()}
+    with pytest.raises(DataError, match="two different labels"):
+        open_source(folder, labels=write_table(tmp_path, [*rows, "test/cat/0.png,a"]), task="tags")
+
+
+def test_a_list_column_of_parquet_is_tags(folder: Path, tmp_path: Path):
+    table = pyarrow.table({"id": sorted(FILES)[:3], "label": [["x", "y"], [], None]})
+    pyarrow.parquet.write_table(table, tmp_path / "labels.parquet")
+    labels = list(labels_of(open_source(folder, labels=tmp_path / "labels.parquet")).values())
+    assert labels[:4] == [("x", "y"), (), None, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "words"),
+    [
+        ([0.5, 1.5, None], "tags", "they are numbers"),
+        (["1", "2", ""], "tags", "they are numbers"),
+        (["", "nan", ""], "tags", "None of the 3 records has a tag"),
+        ([[], [], None], None, "None of the 3 records has a tag"),
+        ([["a"], [], None], "classes", "said to be classes, and some are lists"),
+        ([["a"], [], None], "numbers", "said to be numbers, and some are lists"),
+        ([[0, 1, 0], [1, 0, 0], [0, 0, 0]], None, "repeats a number"),
+        (np.eye(3), None, "one value a record for labels.*lists of names"),
+    ],
+)
+def test_what_is_no_tags_is_refused(values: object, task: str | None, words: str):
+    with pytest.raises(DataError, match=words):
+        open_source(np.zeros((3, 2, 2)), labels=values, task=task)

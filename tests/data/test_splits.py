@@ -243,6 +243,25 @@ def test_labels_are_put_in_the_order_of_the_store_and_may_come_later(tmp_path: P
     assert numeric.attach(store.rows([0, 3])).label.isnan().tolist() == [False, True]
 
 
+def test_tags_are_a_row_of_claims_a_record_and_no_strata(tmp_path: Path):
+    data = write_folder(tmp_path / "d", pictures(6) | {"00002.png": b"broken"})
+    cells = [["b", "a"], [], ["lost"], None, ["b"], ["a"]]
+    source = open_source(data, labels=cells, group=list("ppqqrr"))
+    store = build_store(source, decode, tmp_path / "store", describe={}, progress=False)
+    labelling = align(source, store)
+    assert labelling.task == "tags"
+    assert labelling.classes == ("a", "b")
+    assert labelling.tags.tolist() == [[True, True], [False, False], [False, False], [False, True], [True, False]]
+    assert labelling.labelled.tolist() == [0, 1, 3, 4]
+    assert labelling.attach(store.rows([0])).label is None
+    splits = make_splits(store, labelling, fractions=(0.5, 0.25, 0.25))
+    assert not splits.facts["stratified"]
+    assert part_of(splits, 5)[0] == part_of(splits, 5)[1]
+    assert align(source, store, classes=["b", "x", "a"]).tags[0].tolist() == [True, False, True]
+    with pytest.raises(DataError, match="'a'"):
+        align(source, store, classes=["b"])
+
+
 def test_classes_fixed_by_another_data_set_keep_their_numbers(tmp_path: Path):
     data = write_folder(tmp_path / "d", pictures(3))
     source = open_source(data, labels=["b", "c", "b"])

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from tests.evaluate.curves import LOSS, TIE, WIN, Lead, curve
 
-from selftaught.evaluate.decide import decide
-from selftaught.evaluate.numbers import decide_numbers
+from selftaught.evaluate.decide import decide, decide_with_all
 from selftaught.probes.budgets import nested_budgets
 from selftaught.probes.curve import label_efficiency
 from selftaught.trials.scores import Score, words
@@ -122,7 +121,9 @@ def test_numbers_are_decided_by_the_control_that_was_chosen_before(lead: Lead, t
         score("HOG", 0.45, lead),
         score("lucky on test", 0.9, LOSS),
     ]
-    decision = decide_numbers(scores, "HOG")
+    decision = decide_with_all(scores, "HOG", "R2", ("Nothing else was tried.",))
     assert decision.answer == answer
     assert "HOG" in decision.sentences[1]
+    assert decision.sentences[1].startswith("R2 with all labels")
+    assert decision.sentences[2] == "Nothing else was tried."
     assert "lucky" not in " ".join(decision.sentences)

@@ -211,6 +211,11 @@ def test_numbers_as_labels_are_measured_by_ridge_beside_the_same_controls(run: P
     assert {"encoder", "untrained twin", "PCA of pixels"} <= {score.name for score in found.scores}
     assert len(found.best) == 1
     assert "R2 with all labels" in found.text()
+    assert "Rank correlation" in found.text()
+    assert found.more[0].title in found.html()
+    ranks = {row[0]: row[1] for row in found.more[0].rows}
+    assert ranks.keys() == {score.name for score in found.scores}
+    assert ranks["PCA of pixels"].low <= ranks["PCA of pixels"].value <= ranks["PCA of pixels"].high
 
 
 def test_the_task_says_what_whole_numbers_are(run: Path, ready: Ready) -> None:

@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import average_precision_score
 
 from selftaught.core.errors import DataError
 from selftaught.probes.statistics import (
+    average_precision,
     bootstrap_difference,
     bootstrap_mean,
     fold_of,
     mcnemar,
     rank_correlation,
+    resample,
     spearman,
 )
 
@@ -57,6 +60,23 @@ def test_spearman_equals_scipy_with_ties_and_lies_in_its_interval() -> None:
 
 def test_rank_correlation_of_a_constant_is_not_a_number() -> None:
     assert np.isnan(rank_correlation(np.array([[1.0, 1.0, 1.0], [1.0, 2.0, 3.0]])))
+
+
+def test_average_precision_equals_scikit_learn_with_ties_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(60) < 0.3
+    scores = (rng.integers(8, size=60) + 2 * truth).astype(np.float32)
+    weights = resample(None, 60, 7, rng)
+    expected = [average_precision_score(truth, scores, sample_weight=row) for row in weights]
+    np.testing.assert_allclose(average_precision(scores, truth, weights), expected)
+    monkeypatch.setattr("selftaught.probes.statistics.BLOCK", 60)
+    np.testing.assert_allclose(average_precision(scores, truth, weights), expected)
+
+
+def test_average_precision_of_a_constant_is_the_share_and_without_a_true_record_is_not_a_number() -> None:
+    truth = np.array([True, False, False, False])
+    found = average_precision(np.zeros(4), truth, np.array([[1.0, 1, 1, 1], [3, 1, 0, 0], [0, 1, 2, 1]]))
+    np.testing.assert_allclose(found, [0.25, 0.75, np.nan])
 
 
 def test_mcnemar_equals_the_binomial_test() -> None:

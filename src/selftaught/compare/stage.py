@@ -104,11 +104,17 @@ def _number(text: Any) -> float:
 
 
 def choose_judge(prepared: Prepared, splits: Splits) -> Judge | Blind:
-    """Logistic probes where labels are classes, ridge regression where they are numbers, else label-free metrics."""
-    if prepared.labelling.task is None:
+    """Logistic probes where labels are classes, ridge regression where they are numbers, else label-free metrics.
+
+    Raises DataError for several labels a record.
+    """
+    task = prepared.labelling.task
+    if task is None:
         return make_blind(prepared.store, splits.validation)
+    if task == "tags":
+        raise DataError("compare judges by one label a record, and these are tags. Give --labels NAME|FILE with one.")
     parts = labelled_parts(prepared, splits)
-    return make_number_judge(parts) if prepared.labelling.task == "numbers" else make_judge(parts)
+    return make_number_judge(parts) if task == "numbers" else make_judge(parts)
 
 
 def claim_race(place: Path, facts: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ class Record:
 
     id: str
     read: Callable[[], Any]
-    label: str | float | None = None
+    label: str | float | tuple[str, ...] | None = None
     group: str | None = None
     split: str | None = None
 

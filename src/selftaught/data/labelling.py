@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Rows
 from selftaught.data.findings import name_some
 from selftaught.data.labels import Given as Given
+from selftaught.data.labels import Task as Task
 from selftaught.data.source import Source
 from selftaught.data.store import Store
 
@@ -25,37 +25,39 @@ class Labelling:
     """What is known of the N records of a store beside their content.
 
     codes: class numbers, -1 where missing. values: numeric labels, NaN where missing. groups: numbers into
-    `group_names`, -1 where missing. splits: numbers into `SPLIT_NAMES`, -1 where none is given. At most one of codes
-    and values is set; what was not asked for is None.
+    `group_names`, -1 where missing. splits: numbers into `SPLIT_NAMES`, -1 where none is given. tags: which of the
+    `classes` a record has, for those that are `tagged`. At most one of codes, values and tags is set; what was not
+    asked for is None.
     """
 
     records: int
     codes: Int[np.ndarray, " n"] | None = None
     values: Float[np.ndarray, " n"] | None = None
+    tags: Bool[np.ndarray, "n k"] | None = None
+    tagged: Bool[np.ndarray, " n"] | None = None
     classes: tuple[str, ...] = ()
     groups: Int[np.ndarray, " n"] | None = None
     group_names: tuple[str, ...] = ()
     splits: Int[np.ndarray, " n"] | None = None
 
     @property
-    def task(self) -> Literal["classes", "numbers"] | None:
+    def task(self) -> Task | None:
         """What the labels are, None without labels."""
+        if self.tags is not None:
+            return "tags"
         return "classes" if self.codes is not None else "numbers" if self.values is not None else None
-
-    @property
-    def labels(self) -> np.ndarray | None:
-        """Class numbers or numeric labels, whichever there are."""
-        return self.codes if self.codes is not None else self.values
 
     @property
     def labelled(self) -> Int[np.ndarray, " m"]:
         """The numbers of the records that have a label."""
         if self.codes is not None:
             return np.flatnonzero(self.codes >= 0)
+        if self.tagged is not None:
+            return np.flatnonzero(self.tagged)
         return np.flatnonzero(np.isfinite(self.values)) if self.values is not None else np.empty(0, np.int64)
 
     def attach(self, rows: Rows) -> Rows:
-        """The same rows with their label (int64 codes or float32 values) and group."""
+        """The same rows with their label (int64 codes or float32 values; tags are none) and group."""
         index = rows.record.numpy()
         label = None
         if self.codes is not None:
@@ -80,12 +82,20 @@ def align(source: Source, store: Store, classes: Sequence[str] | None = None) ->
         )
     codes: np.ndarray | None = None
     values: np.ndarray | None = None
+    tags: np.ndarray | None = None
+    tagged: np.ndarray | None = None
     groups: np.ndarray | None = None
     names: tuple[str, ...] = ()
     group_names: tuple[str, ...] = ()
     labels = _pick(source.records.labels, places)
     if labels is not None and any(isinstance(label, float) for label in labels):
         values = np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
+    elif labels is not None and any(isinstance(label, tuple) for label in labels):
+        own = [label if isinstance(label, tuple) else () for label in labels]
+        numbers, names = _number([name for each in own for name in each], classes)
+        tagged = np.array([isinstance(label, tuple) for label in labels])
+        tags = np.zeros((len(own), len(names)), dtype=bool)
+        tags[np.repeat(np.arange(len(own)), [len(each) for each in own]), numbers] = True
     elif labels is not None:
         codes, names = _number(labels, classes)
     found = _pick(source.records.groups, places)
@@ -96,6 +106,8 @@ def align(source: Source, store: Store, classes: Sequence[str] | None = None) ->
         records=len(store),
         codes=codes,
         values=values,
+        tags=tags,
+        tagged=tagged,
         classes=names,
         groups=groups,
         group_names=group_names,

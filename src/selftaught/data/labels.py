@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from selftaught.data.tables import TABLE_SUFFIXES, read_table
 
 Given = str | Path | Sequence[Any] | np.ndarray | Tensor | None
 Role = Literal["labels", "group", "split"]
+Task = Literal["classes", "numbers", "tags"]
+"""What labels are: one class a record, one number, or any number of names."""
 
 KEY_NAMES = ("id", "path", "file", "filename", "file_name", "filepath", "image", "name")
 VALUE_NAMES = {
@@ -31,6 +34,7 @@ SPLITS = {"train": "train", "training": "train", "validation": "validation", "va
 SPLITS |= {"dev": "validation", "test": "test", "testing": "test"}
 
 CLASSES_LIMIT = 50
+LISTS = (list, tuple, set, frozenset, np.ndarray)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,8 +45,8 @@ class Column:
     findings: tuple[Finding, ...] = ()
 
 
-def find_labels(listing: Listing, given: Given, task: Literal["classes", "numbers"] | None = None) -> Column:
-    """The label of every record: text for a class, a float for a number."""
+def find_labels(listing: Listing, given: Given, task: Task | None = None) -> Column:
+    """The label of every record: text for a class, a float for a number, a tuple of names for tags."""
     raw = find_column(listing, given, "labels")
     if raw.values is None:
         return raw
@@ -92,6 +96,9 @@ def find_column(listing: Listing, given: Given, role: Role) -> Column:
     if given is None:
         return Column()
     if not isinstance(given, (str, Path)):
+        if isinstance(given, (np.ndarray, Tensor)) and given.ndim != 1:
+            several = "" if role != "labels" else " For several names a record give lists of names."
+            raise DataError(f"Give one value a record for {role}; got an array {tuple(given.shape)}.{several}")
         values = given.tolist() if isinstance(given, (np.ndarray, Tensor)) else list(given)
         if len(values) != len(listing.ids):
             raise DataError(f"There are {len(values):,} {role} for {len(listing.ids):,} records. Give one per record.")
@@ -152,9 +159,9 @@ def _match(ids: Sequence[str], table: Table, name: str | None, role: Role, given
     clashes = []
     for key, value in zip(keys, values, strict=True):
         place = position[spelled(key)]
-        if not _is_missing(value):
-            clashes += [key] if found[place] not in (None, value) else []
-            found[place] = value
+        known = not _is_missing(found[place])
+        clashes += [key] if known and not _is_missing(value) and found[place] != value else []
+        found[place] = found[place] if known and _is_missing(value) else value  # a blank is "none of the tags"
     if clashes:
         twice = f"{len(clashes):,} records have two different {role} in {given!r}: {name_some(clashes)}"
         raise DataError(f"{twice}. Keep one row each.")
@@ -192,11 +199,16 @@ def _guess(table: Table, usual: Sequence[str], name: str | None, what: str, but:
     raise DataError(f"{what} cannot be told from {there}. Give FILE:COLUMN, and ids as `id`.")
 
 
-def type_labels(values: Sequence[Any], task: Literal["classes", "numbers"] | None) -> tuple[list[Label], str]:
-    """Labels as text (classes) or floats (numbers), and a sentence on which it is and why.
+def type_labels(values: Sequence[Any], task: Task | None) -> tuple[list[Label], str]:
+    """Labels as text (classes), floats (numbers) or tuples of names (tags), and a sentence on which it is and why.
 
-    Text, and whole numbers of at most 50 kinds, are classes; other numbers are numbers.
+    Text, and whole numbers of at most 50 kinds, are classes; other numbers are numbers; lists are tags.
     """
+    lists = any(isinstance(value, LISTS) for value in values)
+    if task == "tags" or (task is None and lists):
+        return type_tags(values)
+    if lists:
+        raise DataError(f"The labels were said to be {task}, and some are lists. Say tags, or leave the task out.")
     numbers = [_number(value) for value in values]
     numeric = all(number is not None or _is_missing(value) for number, value in zip(numbers, values, strict=True))
     known = {number for number in numbers if number is not None}
@@ -213,7 +225,43 @@ def type_labels(values: Sequence[Any], task: Literal["classes", "numbers"] | Non
             f"The labels are {len(known):,} whole numbers, taken as classes (`evaluate --task numbers` changes that).",
         )
     labels = [None if _is_missing(value) else _text(value) for value in values]
-    return labels, f"The labels are {len({label for label in labels if label is not None}):,} classes."
+    joined = any("|" in value for value in values if isinstance(value, str))
+    hint = " Some hold a `|`: `evaluate --task tags` reads several names a record." if joined else ""
+    return labels, f"The labels are {len({label for label in labels if label is not None}):,} classes.{hint}"
+
+
+def type_tags(values: Sequence[Any]) -> tuple[list[Label], str]:
+    """The names that every record has, and a sentence on them: () is none of the tags, None is not labelled.
+
+    A cell is a list of names, or text with `|` or `;` between them. Raises DataError for numbers.
+    """
+    plain = [value for value in values if isinstance(value, LISTS) or not _is_missing(value)]
+    if plain and not any(isinstance(value, LISTS) or _number(value) is None for value in plain):
+        raise DataError("The labels were said to be tags, and they are numbers. Give names, or leave the task out.")
+    labels: list[Label] = [_names(value) for value in values]
+    known = [label for label in labels if isinstance(label, tuple)]
+    names = {name for label in known for name in label}
+    if not names:
+        raise DataError(f"None of the {len(values):,} records has a tag. Give another column or file.")
+    return (
+        labels,
+        f"The labels are {len(names):,} tags; {known.count(()):,} of {len(known):,} records have none of them.",
+    )
+
+
+def _names(value: Any) -> tuple[str, ...] | None:
+    """The names in one cell, sorted, each once; None where the cell is missing. Empty text is a cell without names."""
+    if isinstance(value, LISTS):
+        cells = [each for each in value if not _is_missing(each)]
+        if cells and not isinstance(cells[0], str) and len(set(map(_text, cells))) < len(cells):
+            raise DataError(
+                f"{value} is no list of names: it repeats a number. Give the names of the tags of a record."
+            )
+    elif isinstance(value, str) and value.strip().lower() != "nan":
+        cells = re.split(r"[|;]", value)
+    else:
+        cells = [] if _is_missing(value) else [value]
+    return None if not cells and not isinstance(value, LISTS) else tuple(sorted({*map(_text, cells)} - {""}))
 
 
 def _number(value: Any) -> float | None:

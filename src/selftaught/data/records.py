@@ -15,7 +15,8 @@ from selftaught.core.errors import DataError
 from selftaught.core.modality import Record
 from selftaught.data.findings import Finding, name_some
 
-Label = str | float | None
+Label = str | float | tuple[str, ...] | None
+"""A class, a number, or the tags of a record, sorted; None where it is not labelled."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

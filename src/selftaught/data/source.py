@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -15,7 +15,7 @@ from selftaught.core.errors import DataError, UsageError
 from selftaught.data.arrays import is_array_list, list_array, list_array_file
 from selftaught.data.files import list_folder, list_zip
 from selftaught.data.findings import Finding
-from selftaught.data.labels import Given, find_groups, find_labels, find_splits
+from selftaught.data.labels import Given, Task, find_groups, find_labels, find_splits
 from selftaught.data.location import exists, is_remote, open_binary, suffix_of
 from selftaught.data.records import Arrange, Listing, Records, Table, digest_stamps, stamp_records
 from selftaught.data.tables import FILES, TABLE_SUFFIXES, list_frame, list_table
@@ -46,7 +46,7 @@ def open_source(
     column: str | None = None,
     id_column: str | None = None,
     suffixes: Suffixes = None,
-    task: Literal["classes", "numbers"] | None = None,
+    task: Task | None = None,
     arrange: Arrange | None = None,
 ) -> Source:
     """The records of `data`, read late.
@@ -54,7 +54,7 @@ def open_source(
     data: path or url of a folder, zip, Parquet, Arrow, CSV, TSV, JSONL, NPY or NPZ file; array, tensor, list of arrays
     or texts; frame of pandas, polars or pyarrow. labels, group, split: `"folder"`, a column, a file keyed by id or path
     (`FILE:COLUMN` to name the column), or one value per record. column: which column or array holds the records.
-    id_column: which names them. suffixes: which files of a folder or archive to take. task: what numeric labels are,
+    id_column: which names them. suffixes: which files of a folder or archive to take. task: what the labels are,
     where the guess is wrong. arrange: makes records of the rows of a table without files; without it such a table is
     refused. NPZ files with arrays of training and test keep that split where no other is given.
     Raises DataError where the data cannot be used, with the remedy.

@@ -101,9 +101,9 @@ class Job:
 
     @property
     def classes(self) -> int | None:
-        """Number of label classes, 0 for numeric labels, None without labels."""
-        task = self.labelling.task
-        return None if task is None else len(self.labelling.classes) if task == "classes" else 0
+        """Number of label classes, 0 for numeric labels, None without either."""
+        known = {"classes": len(self.labelling.classes), "numbers": 0}
+        return known.get(self.labelling.task or "")
 
 
 def partners_of(recipe: Recipe, labelling: Labelling, train: np.ndarray) -> Partners | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from selftaught.core.config import fingerprint, override, to_dict
 from selftaught.core.modality import Fitted, Rows
 from selftaught.data.build import build_store
 from selftaught.data.findings import Finding
-from selftaught.data.labelling import Given, Labelling, align
+from selftaught.data.labelling import Given, Labelling, Task, align
 from selftaught.data.source import Source, open_source
 from selftaught.data.store import Store
 from selftaught.modalities import AnyModality, recognise
@@ -41,7 +41,7 @@ class Prepared:
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """How data is read: which column or file holds labels, groups, given splits, the records, their ids;
-    store: "decoded" or "encoded", for modalities that can keep records either way; task: what numeric labels are."""
+    store: "decoded" or "encoded", for modalities that can keep records either way; task: what the labels are."""
 
     labels: Given = None
     group: Given = None
@@ -49,7 +49,7 @@ class DataOptions:
     column: str | None = None
     id_column: str | None = None
     store: str | None = None
-    task: Literal["classes", "numbers"] | None = None
+    task: Task | None = None
 
     def stated(self) -> Mapping[str, Any]:
         """The options as JSON; values given as arrays are named by their digest."""
@@ -58,7 +58,7 @@ class DataOptions:
             if value is None or isinstance(value, str)
             else str(value)
             if isinstance(value, Path)
-            else f"array {fingerprint(np.asarray(value).tolist())}"
+            else f"array {fingerprint(list(map(str, value)))}"
             for name, value in vars(self).items()
         }
 

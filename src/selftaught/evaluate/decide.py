@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selftaught.probes.curve import Curve, Point
-from selftaught.trials.scores import SCRATCH, TWIN, words
+from selftaught.trials.scores import ENCODER, SCRATCH, TWIN, Score, words
 
 Answer = Literal["pretrain", "pretrain with few labels", "no clear winner", "do not pretrain"]
 SEEDS = 3
@@ -70,6 +70,32 @@ def decide(curve: Curve) -> Decision:
     return Decision(
         answer=answer, headline=headline, sentences=tuple(s for s in sentences if s), better=better, worse=worse
     )
+
+
+def decide_with_all(scores: Sequence[Score], best: str, metric: str, notes: Sequence[str] = ()) -> Decision:
+    """The answer where all labels are one budget, by the lead over the best control and over the untrained twin.
+
+    notes: sentences on what was not measured.
+    """
+    by_name = {score.name: score for score in scores}
+    rival, twin = by_name[best], by_name[TWIN]
+    learned = twin.lead_low is not None and twin.lead_low > 0
+    answer: Answer = "no clear winner"
+    headline = f"No clear winner between the encoder and {best}."
+    if rival.lead_low is not None and rival.lead_low > 0 and learned:
+        headline, answer = f"Pretraining helps: it beats {best}.", "pretrain"
+    elif rival.lead_high is not None and rival.lead_high < 0:
+        headline, answer = f"Do not pretrain here: {best} wins.", "do not pretrain"
+    sentences = [
+        "The encoder learned: it beats its untrained twin."
+        if learned
+        else "The encoder is not shown to beat its untrained twin: it learned nothing that these labels can use.",
+        f"{metric} with all labels: encoder {by_name[ENCODER].value:.3f}, best control {rival.value:.3f} with {best}.",
+        *notes,
+    ]
+    if by_name[ENCODER].seeds < SEEDS:
+        sentences.append(UNDERPOWERED)
+    return Decision(answer=answer, headline=headline, sentences=tuple(sentences), better=(), worse=())
 
 
 def rivals_of(curve: Curve) -> list[Point]:

@@ -1,9 +1,9 @@
-"""Numeric labels: ridge regression on frozen features, R2 on the test part."""
+"""Numeric labels: ridge regression on frozen features, R2 and rank correlation on the test part."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,24 +11,27 @@ import numpy as np
 
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Predictor
-from selftaught.evaluate.decide import SEEDS, UNDERPOWERED, Answer, Decision
+from selftaught.evaluate.decide import decide_with_all
 from selftaught.evaluate.report import EvaluateReport, Facts
 from selftaught.evaluate.subject import Subject
 from selftaught.probes.curve import RESAMPLES, FeatureSet
 from selftaught.probes.protocol import FOLDS
 from selftaught.probes.ridge import fit_ridge, predict_ridge
-from selftaught.probes.statistics import interval, resample
+from selftaught.probes.statistics import interval, rank_correlation, resample
+from selftaught.reports.blocks import Cell, Column, Estimate, NotApplicable, Table
 from selftaught.trials.controls import encoder_features, feature_controls
 from selftaught.trials.parts import labelled_parts
-from selftaught.trials.scores import ENCODER, TWIN, Score
+from selftaught.trials.scores import ENCODER, paired_scores
 
 PROTOCOL = "selftaught-ridge-1"
+RANK_RESAMPLES = 500
+"""Bootstrap resamples of a rank correlation, each of which is ranked anew; enough for two digits of an interval."""
 FEWEST = 10
 """Labelled records that a ridge regression and its test need."""
 
 
 def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> EvaluateReport:
-    """R2 of encoder, twin and classical features with all labels; intervals by bootstrap over test records.
+    """R2 and rank correlation of all contestants with all labels; intervals by bootstrap over test records.
 
     The best control is the one with the least leave-one-out error on the training records.
     """
@@ -42,35 +45,23 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
     values = subject.labelling.values
     assert values is not None  # the task is numbers
     contestants = {ENCODER: encoder_features(subject.encoders, parts), **feature_controls(subject.encoders, parts)}
-    fitted = {name: _fit(sets, values[train], values[test]) for name, sets in contestants.items()}
+    fitted = {name: _fit(sets, values[train]) for name, sets in contestants.items()}
     fitted |= _predicted(subject, train, test, values)
     groups = None if subject.labelling.groups is None else subject.labelling.groups[test]
     weights = resample(groups, len(test), RESAMPLES, np.random.default_rng(0))
-    even = np.ones((1, len(test)))
-    drawn = {name: _r2(fit.errors, values[test], weights) for name, fit in fitted.items()}
-    value = {name: float(_r2(fit.errors, values[test], even)[0]) for name, fit in fitted.items()}
-    scores = []
-    for name in fitted:
-        low, high = interval(drawn[name])
-        lead = lead_low = lead_high = None
-        seeds = len(contestants[name]) if name in contestants else 1
-        if name != ENCODER:
-            lead = value[ENCODER] - value[name]
-            lead_low, lead_high = interval(drawn[ENCODER] - drawn[name])
-        scores.append(
-            Score(
-                name=name, per_class=None, labels=len(train), seeds=seeds, draws=1,
-                value=value[name], low=low, high=high, balanced=None, lead=lead, lead_low=lead_low, lead_high=lead_high,
-            )
-        )  # fmt: skip
+    even, asked = np.ones((1, len(test))), values[test]
+    drawn = {name: _r2(fit.errors(asked), asked, weights) for name, fit in fitted.items()}
+    value = {name: float(_r2(fit.errors(asked), asked, even)[0]) for name, fit in fitted.items()}
+    scores = paired_scores(value, drawn, {name: len(fit.guesses) for name, fit in fitted.items()}, len(train))
     best = min((name for name in fitted if name != ENCODER), key=lambda name: fitted[name].inner)
     return EvaluateReport(
         facts=facts,
         page=page,
         metric="R2",
-        decision=decide_numbers(scores, best),
-        scores=tuple(scores),
+        decision=decide_with_all(scores, best, "R2"),
+        scores=scores,
         best=((None, best),),
+        more=(rank_table({name: fit.guesses for name, fit in fitted.items()}, asked, weights[:RANK_RESAMPLES]),),
         protocol=PROTOCOL,
         seconds=time.perf_counter() - began,
     )
@@ -78,32 +69,37 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
 
 @dataclass(frozen=True)
 class _Fit:
-    """errors: squared, per test record, mean over seeds. inner: leave-one-out error on the training records."""
+    """guesses: predicted numbers, (seeds, test records). inner: leave-one-out error on the training records."""
 
-    errors: np.ndarray
+    guesses: np.ndarray
     inner: float
+
+    def errors(self, asked: np.ndarray) -> np.ndarray:
+        """Squared, per test record, mean over seeds."""
+        return np.asarray(np.square(self.guesses - asked).mean(0))
 
 
 def _predicted(subject: Subject, train: np.ndarray, test: np.ndarray, values: np.ndarray) -> dict[str, _Fit]:
     """The modality's whole predictors; their inner error is that of held-out fifths of the training records."""
     store, fold = subject.store, np.random.default_rng(0).permutation(len(train)) % FOLDS
 
-    def errors(predictor: Predictor, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        predicted = predictor.predict(store.rows(known), values[known], store.rows(asked))
-        return np.asarray(np.square(predicted - values[asked]))
+    def guess(predictor: Predictor, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        return np.asarray(predictor.predict(store.rows(known), values[known], store.rows(asked)), np.float64)
 
     fits = {}
     for each in subject.encoders[0].modality.classical():
         if isinstance(each, Predictor):
-            held = [errors(each, train[fold != part], train[fold == part]) for part in range(FOLDS)]
-            fits[each.name] = _Fit(errors(each, train, test), float(np.concatenate(held).mean()))
+            held = np.empty(len(train))
+            for part in range(FOLDS):
+                held[fold == part] = guess(each, train[fold != part], train[fold == part])
+            fits[each.name] = _Fit(guess(each, train, test)[None], float(np.square(held - values[train]).mean()))
     return fits
 
 
-def _fit(sets: list[FeatureSet], known: np.ndarray, asked: np.ndarray) -> _Fit:
+def _fit(sets: list[FeatureSet], known: np.ndarray) -> _Fit:
     fits = [(fit_ridge(train, known), test) for train, test in sets]
-    errors = np.mean([np.square(predict_ridge(fit, test) - asked) for fit, test in fits], axis=0)
-    return _Fit(np.asarray(errors), float(np.mean([fit.leave_one_out.min() for fit, _ in fits])))
+    guesses = np.stack([predict_ridge(fit, test) for fit, test in fits])
+    return _Fit(guesses, float(np.mean([fit.leave_one_out.min() for fit, _ in fits])))
 
 
 def _r2(errors: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -113,23 +109,32 @@ def _r2(errors: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarr
     return np.asarray(1 - (weights @ errors / total) / np.maximum(variance, 1e-12))
 
 
-def decide_numbers(scores: Sequence[Score], best: str) -> Decision:
-    """The answer for numeric labels, by the lead over the best control and over the untrained twin."""
-    by_name = {score.name: score for score in scores}
-    rival, twin = by_name[best], by_name[TWIN]
-    learned = twin.lead_low is not None and twin.lead_low > 0
-    answer: Answer = "no clear winner"
-    headline = f"No clear winner between the encoder and {best}."
-    if rival.lead_low is not None and rival.lead_low > 0 and learned:
-        headline, answer = f"Pretraining helps: it beats {best}.", "pretrain"
-    elif rival.lead_high is not None and rival.lead_high < 0:
-        headline, answer = f"Do not pretrain here: {best} wins.", "do not pretrain"
-    sentences = [
-        "The encoder learned: it beats its untrained twin."
-        if learned
-        else "The encoder is not shown to beat its untrained twin: it learned nothing that these labels can use.",
-        f"R2 with all labels: encoder {by_name[ENCODER].value:.3f}, best control {rival.value:.3f} with {best}.",
-    ]
-    if by_name[ENCODER].seeds < SEEDS:
-        sentences.append(UNDERPOWERED)
-    return Decision(answer=answer, headline=headline, sentences=tuple(sentences), better=(), worse=())
+def rank_table(guesses: Mapping[str, np.ndarray], asked: np.ndarray, weights: np.ndarray) -> Table:
+    """Spearman's rank correlation of every contestant; guesses are (seeds, records), weights (resamples, records)."""
+    rows: list[tuple[Cell, ...]] = [(name, rank_estimate(own, asked, weights)) for name, own in guesses.items()]
+    return Table(
+        columns=("contestant", Column(name="rank correlation", digits=3)),
+        rows=tuple(rows),
+        title="Rank correlation",
+        caption="Spearman's, of predicted with true numbers of the test part: 1 is the right order, 0 is chance. Mean "
+        f"over seeds; 95 % intervals of {len(weights)} bootstrap resamples of test records, or whole groups.",
+        main=tuple(place for place, name in enumerate(guesses) if name == ENCODER),
+    )
+
+
+def rank_estimate(guesses: np.ndarray, asked: np.ndarray, weights: np.ndarray) -> Estimate | NotApplicable:
+    """Spearman's rank correlation, mean over seeds, with its interval; not applicable where one side is constant.
+
+    Resamples in which one side is constant are left out.
+    """
+
+    def mean(rows: np.ndarray) -> float:
+        return float(np.mean([rank_correlation(np.stack([own[rows], asked[rows]])) for own in guesses]))
+
+    records = np.arange(len(asked))
+    value = mean(records)
+    if not np.isfinite(value):
+        return NotApplicable(reason="all predictions or all numbers are equal")
+    drawn = np.array([mean(np.repeat(records, counts.astype(np.int64))) for counts in weights])
+    low, high = interval(drawn[np.isfinite(drawn)])
+    return Estimate(value=value, low=low, high=high, n=len(guesses), digits=3)

@@ -86,7 +86,8 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateReport(Report):
-    """One evaluation. metric: "accuracy", "R2", or "none" without labels. page: where the page is written."""
+    """One evaluation. metric: "accuracy", "R2", "mAP", or "none" without labels. page: where the page is written. more:
+    tables that only this kind of labels has."""
 
     facts: Facts
     page: Path
@@ -102,6 +103,7 @@ class EvaluateReport(Report):
     map: ScatterMap | None = None
     neighbours: Gallery | None = None
     forecasts: tuple[ForecastScore, ...] = ()
+    more: tuple[Table, ...] = ()
 
     @property
     def title(self) -> str:
@@ -190,6 +192,7 @@ class EvaluateReport(Report):
             blocks.append(curve_plot(self.scores, self.metric))
         blocks.append(control_table(self.scores, self.metric, self.best, self.not_applicable))
         blocks.append(lead_table(self.scores))
+        blocks += self.more
         if self.saved:
             blocks.append(saved_table(self.saved))
         if self.nearest:
@@ -199,7 +202,7 @@ class EvaluateReport(Report):
     def _accuracy_in_brief(self) -> tuple[Block, ...]:
         """One table of all contestants, one of the leads that decide, one of the labels saved: a terminal's worth."""
         table = control_table(self.scores, self.metric, self.best, self.not_applicable, intervals=False)
-        blocks = [table, rival_table(self.scores, self.metric, self.best)]
+        blocks = [table, rival_table(self.scores, self.metric, self.best), *self.more]
         return (*blocks, saved_table(self.saved)) if self.saved else tuple(blocks)
 
     def _label_free(self) -> tuple[Block, ...]:

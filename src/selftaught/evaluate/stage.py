@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 
 from selftaught.core.errors import DataError, GateError, UsageError
-from selftaught.data.labelling import Given
+from selftaught.data.labelling import Given, Task
 from selftaught.engine.device import keep_memory
 from selftaught.engine.prepare import DataOptions
 from selftaught.evaluate.ahead import parse_horizons, score_forecasts
@@ -22,6 +22,7 @@ from selftaught.evaluate.nearest import score_nearest
 from selftaught.evaluate.numbers import score_numbers
 from selftaught.evaluate.report import EvaluateReport, Facts, evaluate_command, open_facts
 from selftaught.evaluate.subject import Subject, open_subject
+from selftaught.evaluate.tags import score_tags
 from selftaught.probes.budgets import Budgets, nested_budgets
 from selftaught.probes.curve import Contestant, label_efficiency
 from selftaught.runs.files import read_json
@@ -37,8 +38,8 @@ def evaluate(
     data: Annotated[Any, "other data to measure on (default: the data of the run)"] = None,
     labels: Annotated[Given, "`folder`, a column, or a file keyed by id (default: those given to pretrain)"] = None,
     task: Annotated[
-        Literal["classes", "numbers"] | None,
-        "what numeric labels are (default: classes where at most 50 whole numbers)",
+        Task | None,
+        "what labels are; tags: any number of names, as in `dent|scratch` (default: at most 50 whole numbers: classes)",
     ] = None,
     group: Annotated[Given, "column or file of groups: drawn together, never on two sides of a split"] = None,
     split: Annotated[Given, "column or file of given splits, or `folder`; only with --data"] = None,
@@ -51,7 +52,7 @@ def evaluate(
     ] = (10, 20, 50, "all"),
     from_scratch_draws: Annotated[int, "label sets per budget of the supervised control"] = 1,
     forecast: Annotated[tuple[int | str, ...], "steps ahead to forecast, such as 24,168; for one long recording"] = (),
-    gate: Annotated[float | None, "exit with code 4 when the accuracy at the largest budget is below this"] = None,
+    gate: Annotated[float | None, "exit with code 4 when the score at the largest budget is below this"] = None,
     no_samples: Annotated[bool, "leave the records themselves out of the report"] = False,
     out: Annotated[Path | str | None, "folder of the report (default: reports/ of the first run)"] = None,
     stores: Annotated[Path | str | None, "folder of decoded stores (default: that of the run)"] = None,
@@ -78,8 +79,8 @@ def evaluate(
     kind = subject.labelling.task
     if kind is None:
         report = EvaluateReport(facts=facts, page=page, metric="none", seconds=time.perf_counter() - began)
-    elif kind == "numbers":
-        report = score_numbers(subject, facts, page, began)
+    elif kind != "classes":
+        report = (score_numbers if kind == "numbers" else score_tags)(subject, facts, page, began)
     else:
         plan = Plan(sizes=sizes, draws=draws, scratch=scratch, scratch_draws=from_scratch_draws, quiet=quiet)
         report = score_classes(subject, facts, page, plan, began)

@@ -48,7 +48,9 @@ class Supervised(Pretext):
     def build(self, encoder: Encoder, spec: Spec) -> nn.Module:
         """One linear layer. Raises UsageError without labels."""
         if spec.classes is None:
-            raise UsageError("Supervised needs labels; give them with --labels NAME|FILE.")
+            raise UsageError(
+                "Supervised needs labels, one class or number a record; give them with --labels NAME|FILE."
+            )
         return nn.Linear(encoder.dim, max(1, spec.classes))
 
     def represent(

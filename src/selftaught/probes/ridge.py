@@ -10,7 +10,6 @@ from jaxtyping import Float
 from scipy.linalg import eigh
 
 from selftaught.core.errors import DataError
-from selftaught.probes.statistics import rank_correlation
 
 PROTOCOL = "selftaught-ridge-1"
 """Id of what is fixed in this file; a change that can move a score changes it."""
@@ -30,16 +29,6 @@ class RidgeFit:
     """Mean squared error of each row predicted from the others, squared label units."""
     generalised: Float[np.ndarray, " p"]
     """Generalised cross-validation (Golub 1979), squared label units."""
-
-
-@dataclass(frozen=True)
-class RidgeScore:
-    """How well numbers are predicted on n records."""
-
-    r2: float
-    """1 - squared error / squared deviation from the mean; NaN where the labels are constant."""
-    spearman: float
-    n: int
 
 
 def fit_ridge(
@@ -100,11 +89,3 @@ def decompose(
 def predict_ridge(fit: RidgeFit, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     """Return the predicted number of every row, in label units."""
     return np.asarray(features @ fit.weights + fit.intercept, np.float64)
-
-
-def score_ridge(fit: RidgeFit, features: Float[np.ndarray, "n d"], targets: Float[np.ndarray, " m"]) -> RidgeScore:
-    """Return R2 and Spearman's rank correlation of the predictions."""
-    guess, labels = predict_ridge(fit, features), np.asarray(targets, np.float64)
-    spread = float(((labels - labels.mean()) ** 2).sum())
-    r2 = 1 - float(((labels - guess) ** 2).sum()) / spread if spread else float("nan")
-    return RidgeScore(r2, rank_correlation(np.stack([guess, labels])), len(labels))

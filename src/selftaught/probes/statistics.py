@@ -1,4 +1,4 @@
-"""Intervals and paired tests: bootstrap by group, rank correlation, McNemar."""
+"""Intervals and paired tests: bootstrap by group, rank correlation, average precision, McNemar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from selftaught.core.errors import DataError
 
@@ -14,6 +14,8 @@ RESAMPLES = 2000
 """Bootstrap resamples: enough for the second digit of a percentile interval."""
 LEVEL = 0.95
 """Coverage of an interval."""
+BLOCK = 1 << 22
+"""Weights (8 bytes each) that are sorted at once."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,26 @@ def rank_correlation(pair: Float[np.ndarray, "2 n"]) -> float:
     ranks -= ranks.mean(1, keepdims=True)
     spread = float(np.sqrt((ranks**2).sum(1).prod()))
     return float((ranks[0] * ranks[1]).sum() / spread) if spread else float("nan")
+
+
+def average_precision(
+    scores: Float[np.ndarray, " n"], truth: Bool[np.ndarray, " n"], weights: Float[np.ndarray, "resamples n"]
+) -> Float[np.ndarray, " resamples"]:
+    """Return, per row of record weights, the average precision of a ranking; NaN where no true record has weight.
+
+    From the highest score down, the gain in recall at every distinct score times the precision there (Manning 2008,
+    section 8.4); records of equal score are one step. The score of a constant is the share of true records.
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    found = []
+    for block in np.array_split(weights, max(1, min(len(weights), weights.size // BLOCK))):
+        drawn = block[:, order]
+        seen = np.cumsum(drawn, 1)[:, last]
+        right = np.cumsum(drawn * truth[order], 1)[:, last]
+        gained = (np.diff(right, axis=1, prepend=0) * right / np.maximum(seen, 1e-12)).sum(1)
+        found.append(gained / np.where(right[:, -1] > 0, right[:, -1], np.nan))
+    return np.concatenate(found)
 
 
 def mcnemar(first: Shaped[np.ndarray, " n"], second: Shaped[np.ndarray, " m"]) -> McNemar:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from selftaught.probes.curve import Curve
 from selftaught.probes.saved import Labels
+from selftaught.probes.statistics import interval
 from selftaught.reports.blocks import Estimate
 
 ENCODER = "encoder"
@@ -16,7 +19,7 @@ SCRATCH = "supervised from scratch"
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One contestant at one budget. value: accuracy (or R2) with its 95 % interval; lead: encoder minus this."""
+    """One contestant at one budget. value: accuracy (or R2, mAP) with its 95 % interval; lead: encoder minus this."""
 
     name: str
     per_class: int | None
@@ -53,6 +56,26 @@ def score_rows(curve: Curve) -> tuple[Score, ...]:
         )
         for point in curve.points
     )
+
+
+def paired_scores(
+    values: Mapping[str, float], drawn: Mapping[str, np.ndarray], seeds: Mapping[str, int], labels: int
+) -> tuple[Score, ...]:
+    """Every contestant with all labels, and the encoder's lead over it. drawn: values in the same resamples for all."""
+    rows = []
+    for name, value in values.items():
+        low, high = interval(drawn[name])
+        lead = lead_low = lead_high = None
+        if name != ENCODER:
+            lead = values[ENCODER] - value
+            lead_low, lead_high = interval(drawn[ENCODER] - drawn[name])
+        rows.append(
+            Score(
+                name=name, per_class=None, labels=labels, seeds=seeds[name], draws=1, value=value, low=low, high=high,
+                balanced=None, lead=lead, lead_low=lead_low, lead_high=lead_high,
+            )
+        )  # fmt: skip
+    return tuple(rows)
 
 
 def estimate(score: Score) -> Estimate:
