@@ -123,7 +123,7 @@ def test_tags_of_a_file_are_measured_beside_the_controls_and_in_the_report(ready
     sentences = " ".join(data["decision"]["sentences"])
     assert "mAP with all labels" in sentences
     assert "Left out: 'lonely'" in sentences
-    assert "Supervised from scratch" in sentences
+    assert "one label a record: supervised from scratch." in sentences
     rows = {row[0]: row for row in data["more"][0]["rows"]}
     assert rows.keys() == {"lines", "upright", "noise"}
 

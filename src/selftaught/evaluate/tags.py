@@ -103,8 +103,7 @@ def say_left_out(subject: Subject, able: np.ndarray) -> tuple[str, ...]:
             f"test record with it."
         )
     whole = [each.name for each in subject.encoders[0].modality.classical() if isinstance(each, Predictor)]
-    controls = ", ".join([SCRATCH.capitalize(), *whole])
-    sentences.append(f"Not among the controls of tags, for want of a score per tag: {controls}.")
+    sentences.append(f"No controls here, because they answer with one label a record: {', '.join([SCRATCH, *whole])}.")
     return tuple(sentences)
 
 
