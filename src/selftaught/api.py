@@ -74,7 +74,9 @@ def demo(
     out = Path(out)
     with resources.as_file(resources.files("selftaught") / "bundled" / "digits" / "mnist.parquet") as data:
         pretrain(data, out=out, recipe=replace(DEMO, minutes=minutes), labels="label", quiet=quiet)
-        return evaluate(out, quiet=quiet)
+        report = evaluate(out, quiet=quiet)
+    assert isinstance(report, EvaluateReport)  # of one run
+    return report
 
 
 def pretrain_best(data: Any, *, out: Path | str, recipe: Recipe | None = None, **options: Any) -> PretrainReport:

@@ -312,9 +312,10 @@ def closing(result: Any, given: Mapping[str, Any]) -> list[str]:
     """The last lines after a training or an evaluation."""
     from selftaught.compare.report import CompareReport
     from selftaught.evaluate.report import EvaluateReport
+    from selftaught.evaluate.several import SeveralReport
     from selftaught.pretrain.report import PretrainReport
 
-    if isinstance(result, (EvaluateReport, CompareReport)):
+    if isinstance(result, (EvaluateReport, SeveralReport, CompareReport)):
         return [f"Report: {result.page}"]
     if isinstance(result, PretrainReport):
         labels = "" if given["labels"] else " --labels NAME|FILE"

@@ -35,11 +35,12 @@ class Encoder(nn.Module):
     """Everything that turns a batch into vectors. `encode` is mandatory; the rest follows from `can`.
 
     tokens: `encode` gives tokens. drop: `tokenize` and `forward` are there, for any subset of the tokens. causal,
-    local: `forward` attends so. layers: `encode` gives the outputs of chosen layers.
+    local: `forward` attends so. layers: `encode` gives the outputs of chosen layers, of which there are `depth`.
     """
 
     dim: int
     can: frozenset[str]
+    depth: int = 0
 
     def encode(self, batch: Batch, layers: Sequence[int] = ()) -> Encoded:
         """Tokens (where the encoder has them), pooled vector (M, dim) and the outputs of the asked layers."""

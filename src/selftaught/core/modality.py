@@ -107,7 +107,8 @@ class Modality(ABC):
     where it is (B, time, channels) with NaN for a missing value. Such a modality offers "time": spans lie unchanged on
     the record's own grid of tokens. reads: what its records may be: "files" (bytes), "text" (str), "rows" (columns to
     cells), "series" (columns to arrays), "arrays". corruptions: names of faults that leave a label as it is. fit_rows:
-    records that `fit` gets at most; of 2,000 the standard error of a mean is below a fortieth of the deviation.
+    records that `fit` gets at most; of 2,000 the standard error of a mean is below a fortieth of the deviation. level:
+    what the mean over a clean view's values is called, empty where it says nothing.
     """
 
     name: ClassVar[str]
@@ -116,6 +117,7 @@ class Modality(ABC):
     reads: ClassVar[frozenset[str]] = frozenset()
     corruptions: ClassVar[tuple[str, ...]] = ()
     fit_rows: ClassVar[int] = 2_000
+    level: ClassVar[str] = ""
 
     @classmethod
     def recognises(cls, ids: Sequence[str], values: Sequence[Any]) -> bool:

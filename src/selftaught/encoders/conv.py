@@ -89,7 +89,7 @@ class ConvNetEncoder(Encoder):
             blocks.append(Residual(inputs, out, 2 if halve else 1))
             inputs = out
         self.blocks = nn.ModuleList(blocks)
-        self.dim = inputs
+        self.dim, self.depth = inputs, len(blocks)
 
     @torch.no_grad()
     def _whiten(self, covariance: Tensor, channels: int, kernel: int) -> None:

@@ -177,6 +177,7 @@ class DilatedEncoder(Encoder):
         blocks = [Residual(config.width, config.width, 2**place, project=False) for place in range(config.depth)]
         self.blocks = nn.ModuleList(blocks)
         self.blocks.append(Residual(config.width, config.outputs, 2**config.depth, project=True))
+        self.depth = len(self.blocks)
         self.dropout = config.dropout
 
     def encode(self, batch: Batch, layers: Sequence[int] = ()) -> Encoded:

@@ -160,7 +160,7 @@ class HuggingFaceEncoder(Encoder):
         self.model = model
         settings: Any = model.config
         self.settings = settings
-        self.dim = int(settings.hidden_size)
+        self.dim, self.depth = int(settings.hidden_size), int(settings.num_hidden_layers)
 
     def encode(self, batch: Batch, layers: Sequence[int] = ()) -> Encoded:
         """All tokens through the model."""

@@ -37,7 +37,7 @@ class MLP(EncoderConfig):
     ratio: float = 2.0
     dropout: float = 0.0
 
-    can: ClassVar[frozenset[str]] = frozenset()
+    can: ClassVar[frozenset[str]] = frozenset({"layers"})
     layout: ClassVar[Literal["any", "picture", "columns"]] = "columns"
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class MLPEncoder(Encoder):
 
     def __init__(self, config: MLP, stem: nn.Module, count: int) -> None:
         super().__init__()
-        self.dim = config.width
+        self.dim, self.depth = config.width, config.depth
         self.stem = stem
         self.enter = nn.Linear(count * config.cell, config.width)
         hidden = round(config.ratio * config.width)
@@ -76,11 +76,14 @@ class MLPEncoder(Encoder):
         self.norm = nn.LayerNorm(config.width)
 
     def encode(self, batch: Batch, layers: Sequence[int] = ()) -> Encoded:
-        """One vector a row; no tokens, no layers."""
+        """One vector a row, no tokens; an asked layer is one place, (B, 1, dim)."""
         x: Tensor = self.enter(self.stem(batch).flatten(1))
-        for block in self.blocks:
+        kept: list[Tensor] = []
+        for index, block in enumerate(self.blocks):
             x = block(x)
-        return Encoded(pooled=self.norm(x))
+            if index in layers:
+                kept.append(x[:, None])
+        return Encoded(pooled=self.norm(x), layers=tuple(kept))
 
 
 class ResidualBlock(nn.Module):

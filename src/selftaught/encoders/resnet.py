@@ -111,7 +111,7 @@ class ResNetEncoder(Encoder):
                 blocks.append(Bottleneck(inputs, out, stride) if expansion == 4 else Basic(inputs, out, stride))
                 inputs = out * expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-        self.dim = inputs
+        self.dim, self.depth = inputs, 4
         for part in self.modules():
             if isinstance(part, nn.Conv2d):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
@@ -122,7 +122,7 @@ class ResNetEncoder(Encoder):
         if not self.small:
             x = F.max_pool2d(x, 3, 2, 1)
         kept: list[Tensor] = []
-        for index in range(4):
+        for index in range(self.depth):
             x = self.get_submodule(f"layer{index + 1}")(x)
             if index in layers:
                 kept.append(x.flatten(2).transpose(1, 2))

@@ -82,6 +82,7 @@ class TransformerEncoder(Encoder):
         self.blocks = nn.ModuleList(
             Block(config.width, config.heads, config.ratio, config.gain) for _ in range(config.depth)
         )
+        self.depth = config.depth
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
         initialise(self.blocks)
         self.anchors: nn.Parameter | None = None

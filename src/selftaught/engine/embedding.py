@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 
 from selftaught.core.errors import UsageError
+from selftaught.core.tokens import pool_segments
 from selftaught.data.store import Store
 from selftaught.runs.encoder import Pretrained
 
@@ -45,6 +46,23 @@ def embed_tokens(
         tokens = pretrained.encode(pretrained.batch(store.rows(indices[start : start + batch]))).tokens
         assert tokens is not None  # promised by `can`
         yield np.ascontiguousarray(tokens.content.float().cpu().numpy())
+
+
+def embed_layers(
+    pretrained: Pretrained, store: Store, indices: Int[np.ndarray, " n"], batch: int = 64
+) -> tuple[Float[np.ndarray, "n _"], ...]:
+    """Mean over tokens (float32) of every layer's output, from the first, and the pooled vectors last."""
+    parts = []
+    for start in range(0, len(indices), batch):
+        given = pretrained.batch(store.rows(indices[start : start + batch]))
+        found = pretrained.encode(given, range(pretrained.encoder.depth))
+        own = found.tokens
+        means = []
+        for layer in found.layers:
+            fits = own is not None and own.segment.shape == layer.shape[:2]
+            means.append(pool_segments(layer, own.segment, own.dense) if own is not None and fits else layer.mean(1))
+        parts.append([each.float().cpu().numpy() for each in (*means, found.pooled)])
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
 def embed_records(

@@ -16,7 +16,7 @@ from selftaught.evaluate.report import EvaluateReport, Facts
 from selftaught.evaluate.subject import Subject
 from selftaught.probes.curve import RESAMPLES, FeatureSet
 from selftaught.probes.protocol import FOLDS
-from selftaught.probes.ridge import fit_ridge, predict_ridge
+from selftaught.probes.ridge import fit_ridge, predict_ridge, r_squared
 from selftaught.probes.statistics import interval, rank_correlation, resample
 from selftaught.reports.blocks import Cell, Column, Estimate, NotApplicable, Table
 from selftaught.trials.controls import encoder_features, feature_controls
@@ -50,8 +50,8 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
     groups = None if subject.labelling.groups is None else subject.labelling.groups[test]
     weights = resample(groups, len(test), RESAMPLES, np.random.default_rng(0))
     even, asked = np.ones((1, len(test))), values[test]
-    drawn = {name: _r2(fit.errors(asked), asked, weights) for name, fit in fitted.items()}
-    value = {name: float(_r2(fit.errors(asked), asked, even)[0]) for name, fit in fitted.items()}
+    drawn = {name: r_squared(fit.errors(asked), asked, weights) for name, fit in fitted.items()}
+    value = {name: float(r_squared(fit.errors(asked), asked, even)[0]) for name, fit in fitted.items()}
     scores = paired_scores(value, drawn, {name: len(fit.guesses) for name, fit in fitted.items()}, len(train))
     best = min((name for name in fitted if name != ENCODER), key=lambda name: fitted[name].inner)
     return EvaluateReport(
@@ -100,13 +100,6 @@ def _fit(sets: list[FeatureSet], known: np.ndarray) -> _Fit:
     fits = [(fit_ridge(train, known), test) for train, test in sets]
     guesses = np.stack([predict_ridge(fit, test) for fit, test in fits])
     return _Fit(guesses, float(np.mean([fit.leave_one_out.min() for fit, _ in fits])))
-
-
-def _r2(errors: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    total = weights.sum(1)
-    mean = weights @ values / total
-    variance = weights @ np.square(values) / total - np.square(mean)
-    return np.asarray(1 - (weights @ errors / total) / np.maximum(variance, 1e-12))
 
 
 def rank_table(guesses: Mapping[str, np.ndarray], asked: np.ndarray, weights: np.ndarray) -> Table:

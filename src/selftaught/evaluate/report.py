@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from selftaught.evaluate.ahead import forecast_table, say_forecasts
+from selftaught.evaluate.closer import Closer
 from selftaught.evaluate.decide import Decision
 from selftaught.evaluate.look import show_findings
 from selftaught.evaluate.nearest import Nearest, nearest_table
@@ -47,6 +48,7 @@ from selftaught.trials.tables import (
     lead_table,
     rival_table,
     saved_table,
+    size_of_interest,
     sizes_of,
 )
 
@@ -57,6 +59,7 @@ TONES = {
     "do not pretrain": "bad",
 }
 FEWEST_LOOKS = 4
+NEARLY = 0.9
 WATCHED = ("rank", "lidar", "alpha", "alignment", "uniformity")
 OF_CLASSES = ("class-absent", "class-of-one", "one-class")
 """Findings that name classes, not records: they have nothing to show."""
@@ -104,6 +107,7 @@ class EvaluateReport(Report):
     neighbours: Gallery | None = None
     forecasts: tuple[ForecastScore, ...] = ()
     more: tuple[Table, ...] = ()
+    closer: Closer | None = None
 
     @property
     def title(self) -> str:
@@ -123,7 +127,7 @@ class EvaluateReport(Report):
                 tone="neutral",
             )
         facts: list[tuple[str, Cell]] = []
-        size = self._size_of_interest()
+        size = size_of_interest(sizes_of(self.scores, ()))
         name = "all labels" if size is None else f"{size} label{'' if size == 1 else 's'} a class"
         for wanted in dict.fromkeys((ENCODER, self._best_at(size), TWIN)):
             found = at(self.scores, wanted, size)
@@ -144,6 +148,7 @@ class EvaluateReport(Report):
             shown.append(Section(title="Labels and accuracy", blocks=self._accuracy(), brief=self._accuracy_in_brief()))
         if self.forecasts:
             shown.append(Section(title="Forecasts", blocks=(forecast_table(self.forecasts),)))
+        shown += self.closer.sections() if self.closer is not None else ()
         training = training_plots(self.facts.losses, self.facts.watched)
         course = FactBlock(rows=(("health", ", ".join(sorted(set(self.facts.health))), ""), *self._course()))
         shown.append(Section(title="Training", blocks=(*training, *self._label_free()), brief=(course,)))
@@ -172,12 +177,8 @@ class EvaluateReport(Report):
             rows.append(("loss", f"{losses[0]:.3g} to {losses[-1]:.3g}", ""))
         if scores:
             rows.append(("validation kNN", f"{scores[0]:.3f} to {scores[-1]:.3f}", ""))
+        rows += pace(self.facts.losses, self.facts.watched)
         return tuple(rows)
-
-    def _size_of_interest(self) -> int | None:
-        """Ten labels a class where that was measured, else the largest budget."""
-        sizes = sizes_of(self.scores, ())
-        return 10 if 10 in sizes else sizes[-1]
 
     def _health(self) -> tuple[str, ...]:
         ill = sorted({state for state in self.facts.health if state != "healthy"})
@@ -219,6 +220,18 @@ class EvaluateReport(Report):
                 caption=caption,
             ),
         )
+
+
+def pace(losses: Sequence[Mapping[str, float]], watched: Sequence[Mapping[str, float]]) -> list[tuple[str, Cell, str]]:
+    """How soon the probe was nearly where it ended: minutes until NEARLY of the last validation kNN, of all minutes."""
+    looks = [(row["step"], row["score"]) for row in watched if "score" in row]
+    if len(looks) < FEWEST_LOOKS or not losses:
+        return []
+    first = next(step for step, score in looks if score >= NEARLY * looks[-1][1])
+    minutes = [np.interp(step, [row["step"] for row in losses], [row["seconds"] for row in losses]) / 60
+               for step in (first, looks[-1][0])]  # fmt: skip
+    told = f"{minutes[0] if first else 0:.2g} of {minutes[1]:.2g}"
+    return [(f"time to {NEARLY:.0%} of the last validation kNN", told, "min")]
 
 
 def label_free_rows(watched: Sequence[Mapping[str, float]]) -> tuple[tuple[str, float, Estimate | None], ...]:

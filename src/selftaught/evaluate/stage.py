@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +14,17 @@ import numpy as np
 from selftaught.core.errors import DataError, GateError, UsageError
 from selftaught.data.labelling import Given, Task
 from selftaught.engine.device import keep_memory
-from selftaught.engine.prepare import DataOptions
-from selftaught.evaluate.ahead import parse_horizons, score_forecasts
+from selftaught.evaluate.ahead import score_forecasts
+from selftaught.evaluate.baseline import conditions_of, load_baseline, save_outcomes
+from selftaught.evaluate.closer import look_closer, read_wish
 from selftaught.evaluate.decide import decide
+from selftaught.evaluate.elsewhere import open_elsewhere
 from selftaught.evaluate.look import draw_map, find_neighbours
 from selftaught.evaluate.nearest import score_nearest
 from selftaught.evaluate.numbers import score_numbers
-from selftaught.evaluate.report import EvaluateReport, Facts, evaluate_command, open_facts
+from selftaught.evaluate.question import Question
+from selftaught.evaluate.report import EvaluateReport, Facts, open_facts
+from selftaught.evaluate.several import SeveralReport, check_same, compare_subjects, group_runs
 from selftaught.evaluate.subject import Subject, open_subject
 from selftaught.evaluate.tags import score_tags
 from selftaught.probes.budgets import Budgets, nested_budgets
@@ -30,11 +34,12 @@ from selftaught.runs.folder import read_rows
 from selftaught.trials.controls import encoder_features
 from selftaught.trials.parts import FEWEST_TEST, Parts, labelled_parts
 from selftaught.trials.scores import ENCODER, SCRATCH, score_rows
-from selftaught.trials.supervised import Scratch, gather_controls
+from selftaught.trials.supervised import Scratch, gather_controls, load_network
+from selftaught.trials.tables import size_of_interest
 
 
 def evaluate(
-    *runs: Annotated[Path | str, "run folders of one recipe; they count as seeds"],
+    *runs: Annotated[Path | str, "run folders; those of one recipe count as its seeds"],
     data: Annotated[Any, "other data to measure on (default: the data of the run)"] = None,
     labels: Annotated[Given, "`folder`, a column, or a file keyed by id (default: those given to pretrain)"] = None,
     task: Annotated[
@@ -52,87 +57,106 @@ def evaluate(
     ] = (10, 20, 50, "all"),
     from_scratch_draws: Annotated[int, "label sets per budget of the supervised control"] = 1,
     forecast: Annotated[tuple[int | str, ...], "steps ahead to forecast, such as 24,168; for one long recording"] = (),
+    by: Annotated[tuple[str, ...], "columns or files of what should not matter, such as site,camera"] = (),
+    corruptions: Annotated[tuple[str, ...], "corruptions to put the test records under, or `all`"] = (),
+    layers: Annotated[bool, "probe the output of every layer too"] = False,
+    shift: Annotated[Path | str | None, "other data of the same classes: another site, speaker or camera"] = None,
+    shift_labels: Annotated[Given, "labels of --shift (default: named as those of the data)"] = None,
+    baseline: Annotated[Path | str | None, "report of an earlier evaluation to compare with"] = None,
     gate: Annotated[float | None, "exit with code 4 when the score at the largest budget is below this"] = None,
     no_samples: Annotated[bool, "leave the records themselves out of the report"] = False,
     out: Annotated[Path | str | None, "folder of the report (default: reports/ of the first run)"] = None,
     stores: Annotated[Path | str | None, "folder of decoded stores (default: that of the run)"] = None,
     quiet: Annotated[bool, "no progress bars"] = False,
-) -> EvaluateReport:
+) -> EvaluateReport | SeveralReport:
     """Measures frozen features with few labels, beside every control, and gives a plain verdict.
 
-    The test part is read once, after every choice. Raises DataError for labels that cannot be used, UsageError for runs
-    of different recipes, GateError below the gate.
+    Runs that differ in their seed alone are averaged; runs of several recipes are put into one paired table. The test
+    part is read once, after every choice. Raises DataError for labels that cannot be used, UsageError for options that
+    do not go together, RunError for a baseline of other conditions, GateError below the gate.
     """
-    asked = {name: value for name, value in locals().items() if name not in ("runs", "quiet")}
-    began = time.perf_counter()
+    given = {name: value for name, value in locals().items() if name != "runs"}
     keep_memory()
-    sizes = parse_budgets(budgets, "--budgets")
-    scratch = () if tuple(from_scratch) == ("none",) else parse_budgets(from_scratch, "--from-scratch")
-    horizons = parse_horizons(forecast)
-    check_draws(draws, from_scratch_draws)
-    options = DataOptions(labels=labels, group=group, split=split, task=task, column=column, id_column=id_column)
-    subject = open_subject(runs, data, options, stores, quiet)
-    place = Path(out) if out else subject.runs[0].reports
     defaults = {each.name: each.default for each in inspect.signature(evaluate).parameters.values()}
-    facts = open_facts(subject, evaluate_command([folder.path for folder in subject.runs], asked, defaults))
-    page = place / "report.html"
+    question = Question(**given, defaults=defaults)
+    question.check()
+    groups = group_runs(runs)
+    return answer_several(groups, question) if len(groups) > 1 else answer_one(runs, question)
+
+
+def answer_one(runs: Sequence[Path | str], question: Question) -> EvaluateReport:
+    """The report on runs of one recipe."""
+    began = time.perf_counter()
+    subject = open_subject(runs, question.data, question.options, question.stores, question.quiet)
+    question.check_task(subject.labelling.task)
+    place = question.place(subject)
+    facts, page = open_facts(subject, question.command(subject.runs)), place / "report.html"
     kind = subject.labelling.task
     if kind is None:
         report = EvaluateReport(facts=facts, page=page, metric="none", seconds=time.perf_counter() - began)
     elif kind != "classes":
         report = (score_numbers if kind == "numbers" else score_tags)(subject, facts, page, began)
     else:
-        plan = Plan(sizes=sizes, draws=draws, scratch=scratch, scratch_draws=from_scratch_draws, quiet=quiet)
-        report = score_classes(subject, facts, page, plan, began)
-    report = replace(report, forecasts=score_forecasts(subject, horizons) if horizons else ())
-    report.write(place, samples=not no_samples)
-    check_gate(report, gate)
+        report = score_classes(subject, facts, page, question, began)
+    forecasts = score_forecasts(subject, question.horizons) if question.horizons else ()
+    report = replace(report, forecasts=forecasts)
+    report.write(place, samples=not question.no_samples)
+    check_gate(report, question.gate)
     return report
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is measured. sizes, scratch: labels per class (None is all) of probes and of the supervised control."""
-
-    sizes: tuple[int | None, ...]
-    draws: int
-    scratch: tuple[int | None, ...]
-    scratch_draws: int
-    quiet: bool
-
-
-def parse_budgets(given: Sequence[int | str], option: str) -> tuple[int | None, ...]:
-    """Labels per class, None for `all`. Raises UsageError for what is neither."""
-    wrong = [each for each in given if not (each == "all" or (isinstance(each, int) and each > 0))]
-    if wrong or not given:
-        raise UsageError(
-            f"{option} takes whole numbers of labels a class, 1 or more, and `all`, such as 1,10,all; "
-            f"got {', '.join(map(str, wrong)) or 'nothing'}."
-        )
-    return tuple(None if each == "all" else int(each) for each in given)
+def answer_several(groups: Sequence[Sequence[Path | str]], question: Question) -> SeveralReport:
+    """The report on runs of several recipes, which were trained on the same parts of the same data."""
+    began = time.perf_counter()
+    question.check_several()
+    opened = [open_subject(runs, question.data, question.options, question.stores, question.quiet) for runs in groups]
+    check_same(opened)
+    first = opened[0]
+    if first.labelling.task != "classes":
+        raise UsageError("runs of several recipes are compared by class labels; give --labels NAME|FILE.")
+    parts, budgets = find_budgets(first, question)
+    scratch = scratch_of(first, question.quiet)
+    controls = gather_controls(first.encoders, parts, budgets, scratch, question.scratch, question.from_scratch_draws)
+    place = question.place(first)
+    command = question.command([run for subject in opened for run in subject.runs])
+    report = compare_subjects(opened, parts, budgets, controls, place / "report.html", command, began)
+    report.write(place, samples=not question.no_samples)
+    return report
 
 
-def check_draws(draws: int, scratch_draws: int) -> None:
-    """Raises UsageError for less than one label set a budget."""
-    for option, value in (("--draws", draws), ("--from-scratch-draws", scratch_draws)):
-        if value < 1:
-            raise UsageError(f"{option} must be 1 or more; got {value}.")
-
-
-def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began: float) -> EvaluateReport:
-    """The label-efficiency curve with all controls, the decision, the map and the neighbours."""
+def find_budgets(subject: Subject, question: Question) -> tuple[Parts, Budgets]:
+    """The labelled records and the sets of labels that probes learn from. Raises DataError where there are too few."""
     parts = labelled_parts(subject.prepared, subject.splits)
     check_parts(parts)
-    train_codes, _ = parts.labels
-    budgets = nested_budgets(train_codes, plan.sizes, plan.draws, 0, parts.train_groups)
-    check_budgets(budgets, train_codes)
-    scratch = scratch_of(subject, plan.quiet)
+    codes, _ = parts.labels
+    budgets = nested_budgets(codes, question.sizes, question.draws, 0, parts.train_groups)
+    check_budgets(budgets, codes)
+    return parts, budgets
+
+
+def score_classes(subject: Subject, facts: Facts, page: Path, question: Question, began: float) -> EvaluateReport:
+    """The label-efficiency curve with all controls, the decision, the closer look, the map and the neighbours."""
+    parts, budgets = find_budgets(subject, question)
+    conditions = conditions_of(parts, budgets)
+    earlier = None if question.baseline is None else load_baseline(question.baseline, conditions)
+    away = (
+        None
+        if question.shift is None
+        else open_elsewhere(subject, question.shift, question.shift_labels, question.quiet)
+    )
+    wish = read_wish(subject, question.by, question.corruptions, question.layers, away)
+    scratch = scratch_of(subject, question.quiet)
     own = encoder_features(subject.encoders, parts)
-    controls = gather_controls(subject.encoders, parts, budgets, scratch, plan.scratch, plan.scratch_draws)
+    controls = gather_controls(subject.encoders, parts, budgets, scratch, question.scratch, question.from_scratch_draws)
     contestants: dict[str, Contestant] = {ENCODER: own, **controls}
     near = score_nearest(contestants, parts)
+    if earlier is not None:
+        contestants[earlier[0]] = earlier[1]
     curve = label_efficiency(contestants, ENCODER, parts.labels, budgets, parts.kin, beside=(SCRATCH,))
+    save_outcomes(page.parent, curve, facts.pretext, conditions)
     names = subject.labelling.classes
+    size = size_of_interest([budget.per_class for budget in budgets.sets])
+    network = load_network(scratch) if None in question.scratch else None
     return EvaluateReport(
         facts=facts,
         page=page,
@@ -144,6 +168,7 @@ def score_classes(subject: Subject, facts: Facts, page: Path, plan: Plan, began:
         nearest=near,
         not_applicable=curve.not_applicable,
         protocol=curve.protocol,
+        closer=look_closer(subject, parts, contestants, curve, size, wish, network),
         map=draw_map(subject, parts, own[0][1], names),
         neighbours=find_neighbours(subject, parts, own[0], names),
         seconds=time.perf_counter() - began,

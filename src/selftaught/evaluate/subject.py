@@ -26,8 +26,15 @@ ROLES = ("labels", "group", "split", "id_column")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
-    """Runs, their encoders and recipes, and labelled records to measure on. own: the runs' own data and splits."""
+    """Runs, their encoders and recipes, and labelled records to measure on.
 
+    data, options: where those come from and how they are read. stores: folder of decoded stores. own: the runs' own
+    data and splits.
+    """
+
+    data: Any
+    options: DataOptions
+    stores: Path
     runs: tuple[RunFolder, ...]
     recipes: tuple[Recipe, ...]
     encoders: tuple[Pretrained, ...]
@@ -74,7 +81,10 @@ def open_subject(
         )
     splits = load_splits(folders[0].splits) if own else make_splits(prepared.store, prepared.labelling)
     _check_groups(prepared.labelling.groups, splits)
-    return Subject(runs=folders, recipes=recipes, encoders=encoders, prepared=prepared, splits=splits, own=own)
+    return Subject(
+        data=source, options=wanted, stores=place, runs=folders, recipes=recipes, encoders=encoders, prepared=prepared,
+        splits=splits, own=own,
+    )  # fmt: skip
 
 
 def _check_groups(groups: np.ndarray | None, splits: Splits) -> None:

@@ -46,6 +46,28 @@ def cluster_stability(first: Float[np.ndarray, "n d"], second: Float[np.ndarray,
     return float(np.mean(found))
 
 
+def cluster_agreement(
+    features: Float[np.ndarray, "n d"], codes: Int[np.ndarray, " n"], seed: int = 0
+) -> tuple[float, float, float]:
+    """Return how well k-means clusters, as many as classes, agree with the classes, and how far they lie apart.
+
+    Normalised mutual information (Strehl & Ghosh 2002, arithmetic mean), adjusted Rand index (Hubert 1985), silhouette
+    by cosine (Rousseeuw 1987). Raises DataError below 2 * FEWEST records, or below FEWEST a class on average.
+    """
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+
+    count = len(np.unique(codes))
+    if len(codes) < FEWEST * count or count < 2:
+        raise DataError(f"Clusters need two classes and {FEWEST} records a class; got {len(codes)} of {count} classes.")
+    found, _ = _cluster(features, count, seed)
+    apart = silhouette_score(on_sphere(features), found) if len(np.unique(found)) > 1 else 0.0
+    return (
+        float(normalized_mutual_info_score(codes, found)),
+        float(adjusted_rand_score(codes, found)),
+        float(apart),
+    )
+
+
 def view_consistency(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"]) -> float:
     """Return the share of records whose view is nearest, by cosine, to their own other view among all other views."""
     check(first)

@@ -49,6 +49,10 @@ class Outcome:
     """Largest over seeds and draws; None for predictions."""
     strengths: tuple[float, ...]
     """Chosen C per seed and draw; empty for predictions."""
+    confidence: Float[np.ndarray, "seed draw record"] | None = None
+    """Probability of the predicted class; None for predictions."""
+    brier: Float[np.ndarray, "seed draw record"] | None = None
+    """Squared distance of the probabilities from the true class; None for predictions."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,8 @@ def run_contestant(
                 inner_accuracy=float(np.mean(inner_scores)) if inner_scores else None,
                 gradient_norm=max(result.gradient_norm for result in flat),
                 strengths=tuple(result.strength for result in flat),
+                confidence=np.array([[result.confidence for result in row] for row in table]),
+                brier=np.array([[result.brier for result in row] for row in table]),
             )
         )
     return outcomes

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from selftaught.core.errors import DataError
 from selftaught.probes.budgets import Budget, Budgets
+from selftaught.probes.calibration import brier_losses
 from selftaught.probes.linear import STRENGTHS, LogisticFit, check, class_scores, fit_logistic_grid
 from selftaught.probes.statistics import fold_of
 
@@ -40,6 +41,10 @@ class ProbeResult:
     balanced_accuracy: float
     """Mean over classes of the share of their records that is right."""
     correct: Bool[np.ndarray, " m"]
+    confidence: Float[np.ndarray, " m"]
+    """Probability of the predicted class."""
+    brier: Float[np.ndarray, " m"]
+    """Squared distance of the probabilities from the true class, 0 to 2."""
     gradient_norm: float
     converged: bool
     protocol: str = PROTOCOL
@@ -167,8 +172,11 @@ def evaluate(
     test_labels: Shaped[np.ndarray, " m"],
 ) -> ProbeResult:
     """Return the result of one fitted probe on the evaluation records."""
+    from scipy.special import softmax
+
     scores = test.astype(np.float32, copy=False) @ fit.weights[index].T + fit.intercepts[index]
     correct = np.asarray(fit.classes[scores.argmax(1)] == test_labels, bool)
+    chances = softmax(scores, axis=1)
     return ProbeResult(
         per_class=budget.per_class,
         draw=budget.draw,
@@ -179,6 +187,8 @@ def evaluate(
         accuracy=float(correct.mean()),
         balanced_accuracy=balanced_accuracy(correct, test_labels),
         correct=correct,
+        confidence=chances.max(1).astype(np.float32),
+        brier=brier_losses(chances, fit.classes[None] == test_labels[:, None]),
         gradient_norm=float(fit.gradient_norm[index]),
         converged=bool(fit.converged[index]),
     )

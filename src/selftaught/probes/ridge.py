@@ -89,3 +89,12 @@ def decompose(
 def predict_ridge(fit: RidgeFit, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     """Return the predicted number of every row, in label units."""
     return np.asarray(features @ fit.weights + fit.intercept, np.float64)
+
+
+def r_squared(
+    errors: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"], weights: Float[np.ndarray, "r n"]
+) -> Float[np.ndarray, " r"]:
+    """Return 1 - squared error / squared deviation from the mean under every row of record weights."""
+    total, centred = weights.sum(1), values - values.mean()
+    variance = weights @ np.square(centred) / total - np.square(weights @ centred / total)
+    return np.asarray(1 - (weights @ errors / total) / np.maximum(variance, 1e-12))

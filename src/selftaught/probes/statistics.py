@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,6 +171,24 @@ def mcnemar(first: Shaped[np.ndarray, " n"], second: Shaped[np.ndarray, " m"]) -
     split = only_first + only_second
     chance = 1.0 if split == 0 else float(binomtest(only_first, split, 0.5).pvalue)
     return McNemar(only_first, only_second, chance)
+
+
+def bootstrap_chance(differences: Float[np.ndarray, " resamples"]) -> float:
+    """Return the two-sided p of no difference: twice the smaller share of resamples on either side of 0.
+
+    One resample is added to each side, so that it is never 0 (Davison & Hinkley 1997, section 4.2).
+    """
+    above, below = (differences >= 0).sum() + 1, (differences <= 0).sum() + 1
+    return float(min(1.0, 2 * min(above, below) / (len(differences) + 1)))
+
+
+def holm(chances: Sequence[float]) -> tuple[float, ...]:
+    """Return p values corrected for their number, in the order given; the family-wise error is kept (Holm 1979)."""
+    order = np.argsort(chances, kind="stable")
+    scaled = [min(1.0, (len(chances) - rank) * chances[index]) for rank, index in enumerate(order)]
+    corrected = np.empty(len(chances))
+    corrected[order] = np.maximum.accumulate(scaled)
+    return tuple(corrected.tolist())
 
 
 def fold_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,10 @@ class Pretrained:
         return self.modality.augment(clean, View(kind="clean"), Rng(seed=0))
 
     @torch.inference_mode()
-    def encode(self, batch: Batch) -> Encoded:
-        """Tokens and pooled vectors, in evaluation mode, on the encoder's device."""
+    def encode(self, batch: Batch, layers: Sequence[int] = ()) -> Encoded:
+        """Tokens, pooled vectors and the asked layers, in evaluation mode, on the encoder's device."""
         self.encoder.eval()
-        return self.encoder.encode(batch.to(self.device))
+        return self.encoder.encode(batch.to(self.device), layers)
 
     @property
     def device(self) -> torch.device:

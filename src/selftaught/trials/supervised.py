@@ -20,7 +20,7 @@ from selftaught.pretexts import Supervised
 from selftaught.probes.budgets import Budget, Budgets
 from selftaught.probes.curve import Contestant, Predictions
 from selftaught.recipe import Optimiser, Recipe, default_optimiser, read_recipe, resolve
-from selftaught.runs.encoder import Pretrained
+from selftaught.runs.encoder import Pretrained, load_pretrained
 from selftaught.runs.files import read_arrays, read_json, write_arrays
 from selftaught.runs.folder import RunFolder, claim
 from selftaught.trials.controls import feature_controls, majority, predictor_controls
@@ -29,6 +29,9 @@ from selftaught.trials.scores import SCRATCH
 
 EPOCHS = 200
 """Passes after which a supervised control has seen its labelled records often enough; more did not help."""
+
+HEAD = "head.safetensors"
+"""Beside the encoder of the control with all labels, which other conditions are put to as well."""
 
 RETRIES = 3
 """Times that a supervised control which diverges is trained again, at a third of the rate before."""
@@ -49,6 +52,15 @@ class Scratch:
     seconds: float
     place: Path
     quiet: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """A supervised control as it was trained: its encoder, and one linear layer, weight (C, D) and bias (C,)."""
+
+    pretrained: Pretrained
+    weight: np.ndarray
+    bias: np.ndarray
 
 
 def supervised(
@@ -101,7 +113,8 @@ def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
     kind = "correct" if parts.values is None else "predicted"
     folder, done = RunFolder(place), place / f"{kind}.safetensors"
     facts = {"rows": len(rows), "digest": parts.digest(rows)}
-    if done.exists() and read_json(folder.data) == facts:
+    kept = budget.per_class is not None or parts.values is not None or (place / HEAD).exists()
+    if done.exists() and kept and read_json(folder.data) == facts:
         return read_arrays(done)[kind]
     recipe = _recipe(scratch, len(rows))
     if not folder.data.exists() or read_json(folder.data) != facts or read_recipe(folder.recipe) != recipe:
@@ -116,8 +129,21 @@ def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
         trained = _train(scratch, parts, rows, place, recipe, facts)
     said = _right(trained, parts) if parts.values is None else _numbers(trained, parts, parts.values[rows])
     shutil.rmtree(place / "checkpoints", ignore_errors=True)
+    if budget.per_class is None and parts.values is None:
+        trained.pretrained.save_pretrained(place / "encoder")
+        head = {name: value.detach().cpu().numpy() for name, value in trained.head.state_dict().items()}
+        write_arrays(place / HEAD, head)
     write_arrays(done, {kind: said})
     return said
+
+
+def load_network(scratch: Scratch) -> Network | None:
+    """The supervised control with all labels, None where it was not trained."""
+    place = scratch.place / "supervised-all-0"
+    if not (place / HEAD).exists():
+        return None
+    head = read_arrays(place / HEAD)
+    return Network(pretrained=load_pretrained(place / "encoder"), weight=head["weight"], bias=head["bias"])
 
 
 def _train(

@@ -13,7 +13,7 @@ Best = Sequence[tuple[int | None, str]]
 """The best control of each budget."""
 
 
-def curve_plot(scores: Sequence[Score], metric: str) -> LinePlot:
+def curve_plot(scores: Sequence[Score], metric: str, main: Sequence[str] = (ENCODER,)) -> LinePlot:
     """Accuracy over labels per class, one line per contestant with its band."""
     sizes = sorted({score.labels for score in scores})
     ticks = {score.labels: str(score.per_class or "all") for score in scores}
@@ -27,7 +27,7 @@ def curve_plot(scores: Sequence[Score], metric: str) -> LinePlot:
                 y=tuple(score.value for score in own),
                 low=tuple(score.low for score in own),
                 high=tuple(score.high for score in own),
-                style="main" if name == ENCODER else "control",
+                style="main" if name in main else "control",
             )
         )
     return LinePlot(
@@ -42,9 +42,15 @@ def curve_plot(scores: Sequence[Score], metric: str) -> LinePlot:
 
 
 def control_table(
-    scores: Sequence[Score], metric: str, best: Best, missing: Sequence[int], *, intervals: bool = True
+    scores: Sequence[Score],
+    metric: str,
+    best: Best,
+    missing: Sequence[int],
+    *,
+    intervals: bool = True,
+    main: Sequence[str] = (ENCODER,),
 ) -> Table:
-    """Contestants by budgets."""
+    """Contestants by budgets. main: those that are judged."""
     sizes, names = sizes_of(scores, missing), names_of(scores)
     rows: list[tuple[Cell, ...]] = []
     for name in names:
@@ -68,7 +74,7 @@ def control_table(
         title=f"Test {metric} by labels{'' if metric == 'R2' else ' per class'}",
         caption=caption if intervals else f"{caption} –: not measured. The page has an interval for each.",
         best=tuple(marks),
-        main=(names.index(ENCODER),),
+        main=tuple(names.index(each) for each in main),
     )
 
 
@@ -144,6 +150,11 @@ def names_of(scores: Sequence[Score]) -> list[str]:
 def sizes_of(scores: Sequence[Score], missing: Sequence[int]) -> list[int | None]:
     """The budgets, all labels last."""
     return sorted({score.per_class for score in scores} | set(missing), key=lambda size: size or 10**9)
+
+
+def size_of_interest(sizes: Sequence[int | None]) -> int | None:
+    """Ten labels a class where that was measured, else the largest budget."""
+    return 10 if 10 in sizes else max(sizes, key=lambda size: size or 10**9)
 
 
 def at(scores: Sequence[Score], name: str, per_class: int | None) -> Score | None:

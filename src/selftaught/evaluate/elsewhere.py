@@ -1,0 +1,99 @@
+"""Data beside that of the runs: records from elsewhere with the same classes, and further columns of our own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selftaught.core.errors import DataError
+from selftaught.core.modality import Rows
+from selftaught.data.labelling import Given, align
+from selftaught.data.source import open_source
+from selftaught.data.store import Store
+from selftaught.engine.prepare import prepare, tell
+from selftaught.evaluate.subject import Subject
+from selftaught.modalities.tabular import arrange, join_parts
+from selftaught.trials.conditions import ELSEWHERE
+from selftaught.trials.parts import FEWEST_TEST
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Elsewhere:
+    """Labelled records of another place. index: of the store. codes: in the numbers of the runs' own classes. groups:
+    drawn together. left_out: records of classes that the runs' data does not have."""
+
+    name: str
+    store: Store
+    index: np.ndarray
+    codes: np.ndarray
+    groups: np.ndarray | None
+    left_out: int
+
+    def rows(self) -> Rows:
+        """The records, decoded."""
+        return self.store.rows(self.index)
+
+
+def open_elsewhere(subject: Subject, data: Path | str, labels: Given, quiet: bool) -> Elsewhere:
+    """At most ELSEWHERE labelled records of other data, read as the runs' own is. labels: None where named alike.
+
+    Groups are used where the other data has them under the same name. Raises DataError where it has no labels, or none
+    of the same classes.
+    """
+    say, stores = None if quiet else tell, subject.stores
+    options = replace(subject.options, labels=subject.options.labels if labels is None else labels, split=None)
+    modality = subject.encoders[0].modality
+    try:
+        found = prepare(data, modality, stores, options, quiet=quiet, say=say)
+    except DataError:
+        if options.group is None:
+            raise
+        found = prepare(data, modality, stores, replace(options, group=None), quiet=quiet, say=say)
+    labelling, names = found.labelling, subject.labelling.classes
+    if labelling.codes is None:
+        raise DataError(f"--shift {data} has no class labels; name them with --shift-labels NAME|FILE.")
+    number = {name: code for code, name in enumerate(names)}
+    own = np.array([number.get(name, -1) for name in labelling.classes] + [-1])[labelling.codes]
+    known = np.flatnonzero(own >= 0)
+    if len(known) < FEWEST_TEST:
+        raise DataError(
+            f"--shift {data} has {len(known)} records of the classes that the runs know ({', '.join(names[:5])}, ...); "
+            f"{FEWEST_TEST} are needed. Its own are {', '.join(labelling.classes[:5])}."
+        )
+    index = np.sort(np.random.default_rng(0).permutation(known)[:ELSEWHERE])
+    return Elsewhere(
+        name=Path(data).name,
+        store=found.store,
+        index=index,
+        codes=own[index],
+        groups=None if labelling.groups is None else labelling.groups[index],
+        left_out=int((labelling.codes >= 0).sum()) - len(known),
+    )
+
+
+def read_column(subject: Subject, given: str) -> tuple[str, np.ndarray, tuple[str, ...]]:
+    """A further column of the data, or a file keyed by id: its name, and codes (-1 unknown) with names, or numbers.
+
+    Raises DataError where it cannot be found.
+    """
+    data, options = subject.data, subject.options
+    source = open_source(
+        join_parts(data),
+        labels=given,
+        column=options.column,
+        id_column=options.id_column,
+        arrange=partial(
+            arrange, reads=subject.encoders[0].modality.reads, column=options.column, id_column=options.id_column,
+            apart=[str(each) for each in (options.labels, options.group, options.split, given) if each is not None],
+        ),
+    )  # fmt: skip
+    found = align(subject.encoders[0].modality.cut(source), subject.store)
+    name = given.rpartition(":")[2]
+    if found.codes is not None:
+        return name, found.codes, found.classes
+    values: Any = found.values
+    return name, np.asarray(values, np.float64), ()
