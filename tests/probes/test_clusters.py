@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from selftaught.core.errors import DataError
-from selftaught.probes.clusters import cluster_learnability, cluster_stability, view_consistency
+from selftaught.probes.clusters import cluster_agreement, cluster_learnability, cluster_stability, view_consistency
 
 RNG = np.random.default_rng(0)
 CENTRES = 4 * np.eye(6, 16)
@@ -28,6 +28,19 @@ def test_clusters_that_hold_under_a_small_change_are_stable_and_those_of_other_r
     assert cluster_stability(first, first) == pytest.approx(1.0)
     assert cluster_stability(first, near) > 0.7
     assert abs(cluster_stability(first, RNG.permutation(first))) < 0.1
+
+
+def test_clusters_agree_with_classes_where_those_lie_apart() -> None:
+    codes = np.arange(240) % 6
+    apart = cluster_agreement(blobs(0.05), codes)
+    assert apart[:2] == pytest.approx((1.0, 1.0))
+    assert apart[2] > 0.8
+    nmi, ari, silhouette = cluster_agreement(blobs(50.0), codes)
+    assert abs(ari) < 0.05
+    assert nmi < 0.2
+    assert silhouette < 0.3
+    with pytest.raises(DataError, match="records a class"):
+        cluster_agreement(blobs(0.05)[:20], codes[:20])
 
 
 def test_a_view_is_found_among_all_others_or_not() -> None:

@@ -6,9 +6,11 @@ from sklearn.metrics import average_precision_score
 from selftaught.core.errors import DataError
 from selftaught.probes.statistics import (
     average_precision,
+    bootstrap_chance,
     bootstrap_difference,
     bootstrap_mean,
     fold_of,
+    holm,
     mcnemar,
     rank_correlation,
     resample,
@@ -114,3 +116,17 @@ def test_nothing_nan_and_unequal_lengths_are_refused() -> None:
         bootstrap_difference(np.ones(3), np.ones(4), rng)
     with pytest.raises(DataError, match="three finite pairs"):
         spearman(np.ones(2), np.ones(2), rng)
+
+
+def test_holm_multiplies_the_smallest_by_all_and_never_turns_the_order() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))  # Holm 1979, by hand
+    assert holm([0.9, 0.8]) == (1.0, 1.0)
+    assert holm([]) == ()
+
+
+def test_the_chance_of_no_difference_is_even_under_none_and_small_under_a_large_one() -> None:
+    rng = np.random.default_rng(0)
+    assert bootstrap_chance(rng.normal(0.0, 1.0, 2000)) > 0.9
+    assert bootstrap_chance(rng.normal(1.96, 1.0, 20_000)) == pytest.approx(0.05, abs=0.01)
+    assert bootstrap_chance(np.full(999, 3.0)) == pytest.approx(0.002)
+    assert bootstrap_chance(np.zeros(99)) == 1.0

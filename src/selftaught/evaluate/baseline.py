@@ -15,6 +15,7 @@ from selftaught.probes.curve import Curve, Predictions
 from selftaught.probes.protocol import PROTOCOL
 from selftaught.runs.files import read_arrays, read_json, write_arrays, write_json
 from selftaught.trials.parts import Parts
+from selftaught.trials.scores import BASELINE
 
 OUTCOMES = "outcomes.safetensors"
 TOLD = "outcomes.json"
@@ -70,4 +71,4 @@ def load_baseline(given: Path | str, conditions: Mapping[str, str]) -> tuple[str
     for size, shape in told["shapes"].items():
         flat = np.unpackbits(packed[size], count=int(np.prod(shape)))
         correct[None if size == "all" else int(size)] = flat.reshape(shape).astype(bool)
-    return f"baseline, {told['name']}", Predictions(correct=correct)
+    return f"{BASELINE}, {told['name']}", Predictions(correct=correct)

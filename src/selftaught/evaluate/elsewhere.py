@@ -12,9 +12,9 @@ import numpy as np
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Rows
 from selftaught.data.labelling import Given, align
-from selftaught.data.source import open_source
+from selftaught.data.source import Source, open_source
 from selftaught.data.store import Store
-from selftaught.engine.prepare import prepare, tell
+from selftaught.engine.prepare import DataOptions, prepare, tell
 from selftaught.evaluate.subject import Subject
 from selftaught.modalities.tabular import arrange, join_parts
 from selftaught.trials.conditions import ELSEWHERE
@@ -81,7 +81,21 @@ def read_column(subject: Subject, given: str) -> tuple[str, np.ndarray, tuple[st
     Raises DataError where it cannot be found.
     """
     data, options = subject.data, subject.options
-    source = open_source(
+    try:
+        source = _open_with(subject, data, options, given)
+    except DataError as problem:
+        raise DataError(str(problem).replace("--labels", "--by")) from problem
+    found = align(subject.encoders[0].modality.cut(source), subject.store)
+    name = given.rpartition(":")[2]
+    if found.codes is not None:
+        return name, found.codes, found.classes
+    values: Any = found.values
+    return name, np.asarray(values, np.float64), ()
+
+
+def _open_with(subject: Subject, data: Any, options: DataOptions, given: str) -> Source:
+    """The records with one column as their labels; no other column changes its role."""
+    return open_source(
         join_parts(data),
         labels=given,
         column=options.column,
@@ -91,9 +105,3 @@ def read_column(subject: Subject, given: str) -> tuple[str, np.ndarray, tuple[st
             apart=[str(each) for each in (options.labels, options.group, options.split, given) if each is not None],
         ),
     )  # fmt: skip
-    found = align(subject.encoders[0].modality.cut(source), subject.store)
-    name = given.rpartition(":")[2]
-    if found.codes is not None:
-        return name, found.codes, found.classes
-    values: Any = found.values
-    return name, np.asarray(values, np.float64), ()

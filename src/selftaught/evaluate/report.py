@@ -40,7 +40,7 @@ from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, read_rows
-from selftaught.trials.scores import ENCODER, TWIN, Score, bound, estimate
+from selftaught.trials.scores import BASELINE, ENCODER, TWIN, Score, bound, estimate, words
 from selftaught.trials.tables import (
     at,
     control_table,
@@ -136,7 +136,7 @@ class EvaluateReport(Report):
         facts += [(f"labels a control needs to match {each.labels}", bound(each.needed)) for each in saved]
         return Verdict(
             headline=self.decision.headline,
-            sentences=(*self.decision.sentences, *ahead, *self._health()),
+            sentences=(*self.decision.sentences, *self._since(size), *ahead, *self._health()),
             tone=TONES[self.decision.answer],  # type: ignore[arg-type]
             facts=tuple(facts),
         )
@@ -179,6 +179,19 @@ class EvaluateReport(Report):
             rows.append(("validation kNN", f"{scores[0]:.3f} to {scores[-1]:.3f}", ""))
         rows += pace(self.facts.losses, self.facts.watched)
         return tuple(rows)
+
+    def _since(self, size: int | None) -> tuple[str, ...]:
+        """What has changed since an earlier evaluation, where there is one to compare with."""
+        name = next((each.name for each in self.scores if each.name.startswith(BASELINE)), "")
+        found = at(self.scores, name, size)
+        if found is None or found.lead is None or found.lead_low is None or found.lead_high is None:
+            return ()
+        value, low, high = (100 * each for each in (found.lead, found.lead_low, found.lead_high))
+        told = "better than" if low > 0 else "worse than" if high < 0 else "not told from"
+        return (
+            f"At {words([size])} it is {told} the {name}: {value:+.1f} points, 95 % interval {low:+.1f} to "
+            f"{high:+.1f}.",
+        )
 
     def _health(self) -> tuple[str, ...]:
         ill = sorted({state for state in self.facts.health if state != "healthy"})

@@ -251,7 +251,7 @@ def _say_only(only: tuple[str, str, int, int, float], size: int | None) -> str:
     first, second, mine, yours, chance = only
     return (
         f"At {words([size])} the first run of each: {mine:,} test records are right with {first} alone, {yours:,} with "
-        f"{second} alone. So uneven a split has p = {chance:.3f} by chance (exact McNemar test of these two networks; it "
+        f"{second} alone. So uneven a split has p = {chance:.3f} by chance (exact McNemar test of two networks; it "
         f"knows nothing of groups and other seeds)."
     )
 

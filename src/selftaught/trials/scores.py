@@ -15,6 +15,8 @@ from selftaught.reports.blocks import Estimate
 ENCODER = "encoder"
 TWIN = "untrained twin"
 SCRATCH = "supervised from scratch"
+BASELINE = "baseline"
+"""What an earlier encoder is called, before its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
