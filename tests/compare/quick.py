@@ -2,7 +2,7 @@
 
 import pytest
 
-from selftaught.compare import judge, numbers, schedule, sealed
+from selftaught.compare import judge, numbers, reasons, schedule, sealed
 
 
 def quicken(patch: pytest.MonkeyPatch) -> None:
@@ -12,5 +12,6 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(judge, "DRAWS", 1)
     patch.setattr(numbers, "SIZES", (20,))
     patch.setattr(numbers, "DRAWS", 1)
+    patch.setattr(reasons, "MOST", 16)
     patch.setattr(sealed, "BUDGETS", (5, None))
     patch.setattr(sealed, "TESTED_SCRATCH", (5,))

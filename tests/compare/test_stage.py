@@ -31,11 +31,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def raced(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> tuple[CompareReport, Path]:
     """One race, and its folder."""
     place = tmp_path_factory.mktemp("race")
+    site = place / "site.csv"
+    site.write_text("id,site\n" + "".join(f"{name},{name.split('/')[0]}\n" for name in ready.labels))
     with pytest.MonkeyPatch.context() as patch:
         quicken(patch)
         report = compare(
             ready.photos, out=place / "race", recipe=SMALL, labels=ready.file, pretexts=FIELD, stores=place / "stores",
-            quiet=True,
+            by=(f"{site}:site",), quiet=True,
         )  # fmt: skip
     return report, place / "race"
 
@@ -83,6 +85,24 @@ def test_the_page_the_text_and_the_json_say_the_answer(raced: tuple[CompareRepor
     for name in ("report.txt", "report.html"):
         assert report.decision.headline in " ".join((place / name).read_text().split())
     assert json.loads((place / "report.json").read_text())["data"]["decision"]["winner"] == report.decision.winner
+
+
+def test_the_reasons_are_what_the_features_hold_and_what_is_kept_under_corruptions(
+    raced: tuple[CompareReport, Path],
+) -> None:
+    report, place = raced
+    assert report.reasons is not None
+    assert report.reasons.name == report.decision.taken
+    found = {each.name: each for each in report.reasons.nuisances}
+    assert set(found) == {"site", "brightness"}
+    # The site goes with the class, which an untrained network tells apart: it can be read.
+    assert all(value > found["site"].chance for _, value, _, _ in found["site"].values)
+    assert {each.severity for each in report.reasons.held} == {0, None, 2, 4}
+    everyone = {"encoder", "untrained twin", "HOG and colour histogram", "PCA of pixels", "random-patch k-means"}
+    assert {each.contestant for each in report.reasons.held} == everyone
+    page = (place / "report.html").read_text()
+    assert "Share of accuracy kept" in page
+    assert "What else the features hold" in page
 
 
 def test_the_same_command_again_trains_nothing_and_says_the_same(

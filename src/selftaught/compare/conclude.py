@@ -12,10 +12,11 @@ import numpy as np
 from selftaught.compare.answer import Decision, Table, decide, nothing_ran, rank_blindly
 from selftaught.compare.blind import Blind, Signs
 from selftaught.compare.judge import Judge, Reading, Standing
-from selftaught.compare.legs import Leg
+from selftaught.compare.legs import Finalist, Leg
 from selftaught.compare.race import Race, seeds_of
+from selftaught.compare.reasons import find_reasons
 from selftaught.compare.report import CompareReport, Cost, Entry, Next
-from selftaught.compare.sealed import Finalist, read_test, scratch_of
+from selftaught.compare.sealed import read_test, scratch_of
 from selftaught.probes.statistics import interval
 from selftaught.recipe import Recipe, resolve
 from selftaught.reports.findings import audit_facts, shown_findings
@@ -41,6 +42,10 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
     chosen = next((each for each in finalists if each.name == decision.taken), None)
     began = time.perf_counter()
     tested = None if chosen is None or signs else read_test(race, chosen, decision.control)
+    testing = time.perf_counter() - began
+    began = time.perf_counter()
+    judged = None if chosen is None or isinstance(judge, Blind) else judge
+    reasons = None if chosen is None or judged is None else find_reasons(chosen, judged, race.columns)
     cost = Cost(
         minutes=race.schedule.total,
         planned=sum(race.minutes_of(leg) for leg in race.legs),
@@ -48,7 +53,8 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         training=sum(leg.wall for leg in race.legs),
         judging=race.judging,
         controls=aside,
-        testing=time.perf_counter() - began,
+        testing=testing,
+        explaining=time.perf_counter() - began,
     )
     track = race.track
     return CompareReport(
@@ -69,6 +75,7 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         tested=tested,
         cost=cost,
         next=None if chosen is None else what_next(race, chosen),
+        reasons=reasons,
         findings=shown_findings((*track.prepared.findings, *track.splits.findings)),
         data=audit_facts(track.prepared.modality, track.prepared.store),
         parts=(len(track.splits.train), len(track.splits.validation), len(track.splits.test)),

@@ -65,6 +65,15 @@ class Leg:
         return load_pretrained(self.run)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finalist:
+    """A candidate of the last round."""
+
+    name: str
+    legs: tuple[Leg, ...]
+    encoders: tuple[Pretrained, ...]
+
+
 def run_leg(track: Track, candidate: Candidate, number: int, minutes: float, seed: int) -> Leg:
     """Trains a candidate, or goes on with it, or reads how it ended.
 

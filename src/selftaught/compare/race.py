@@ -12,12 +12,14 @@ from selftaught.compare.candidates import Candidate
 from selftaught.compare.judge import Judge, Standing
 from selftaught.compare.legs import Leg, Track, run_leg
 from selftaught.compare.schedule import FINALISTS, SEEDS, Schedule
+from selftaught.trials.columns import Further
 
 
 @dataclass(kw_only=True, eq=False)
 class Race:
     """What has been run so far. outcomes: what the judge found of every candidate in its last round. standings: of
-    every round. judging: seconds spent on judging candidates. given: minutes of every training, by its folder."""
+    every round. judging: seconds spent on judging candidates. given: minutes of every training, by its folder. columns: of
+    what should not matter."""
 
     track: Track
     judge: Judge | Blind
@@ -29,6 +31,7 @@ class Race:
     standings: list[dict[str, Standing]] = field(default_factory=list)
     judging: float = 0.0
     given: dict[str, float] = field(default_factory=dict)
+    columns: tuple[Further, ...] = ()
 
     def run(self) -> tuple[str, ...]:
         """All rounds; the finalists, best first. Empty where no candidate gave an encoder."""

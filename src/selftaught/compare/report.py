@@ -9,6 +9,7 @@ from pathlib import Path
 from selftaught.compare.answer import Decision
 from selftaught.compare.blind import SIGNS, Signs
 from selftaught.compare.judge import Metric
+from selftaught.compare.reasons import Reasons
 from selftaught.probes.saved import LabelsSaved
 from selftaught.reports.blocks import (
     Block,
@@ -73,11 +74,12 @@ class Cost:
     judging: float
     controls: float
     testing: float
+    explaining: float
 
     @property
     def ratio(self) -> float:
         """Everything but the controls and the test, by the minutes that the candidates were given."""
-        return (self.reading + self.training + self.judging) / max(1e-9, 60 * self.planned)
+        return (self.reading + self.training + self.judging + self.explaining) / max(1e-9, 60 * self.planned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,7 @@ class CompareReport(Report):
     tested: Tested | None
     cost: Cost
     next: Next | None
+    reasons: Reasons | None
     findings: tuple[Finding, ...]
     data: tuple[DataFact, ...]
     parts: tuple[int, int, int]
@@ -155,7 +158,7 @@ class CompareReport(Report):
         )
         return tuple(
             each
-            for each in (ranking, self._test(), self._what_next(), self._costs(), self._about())
+            for each in (ranking, self._why(), self._test(), self._what_next(), self._costs(), self._about())
             if each is not None
         )
 
@@ -238,6 +241,9 @@ class CompareReport(Report):
             ),
         )
 
+    def _why(self) -> Section | None:
+        return None if self.reasons is None else self.reasons.section()
+
     def _test(self) -> Section | None:
         if self.tested is None:
             return None
@@ -280,6 +286,7 @@ class CompareReport(Report):
             ("reading the data", round(cost.reading, 1), "s"),
             ("judging the candidates", round(cost.judging, 1), "s"),
             ("the race by its training time", round(cost.ratio, 2), "times"),
+            ("finding reasons", round(cost.explaining, 1), "s"),
             ("controls", round(cost.controls, 1), "s"),
             ("test part", round(cost.testing, 1), "s"),
             *(((f"each {point} above the best control", round(gained, 1), "min"),) if gained is not None else ()),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from selftaught.compare.judge import difference
-from selftaught.compare.legs import Leg
+from selftaught.compare.legs import Finalist
 from selftaught.compare.numbers import NumberJudge
 from selftaught.compare.race import Race
 from selftaught.compare.report import Tested
@@ -16,7 +14,6 @@ from selftaught.probes.budgets import nested_budgets, nested_draws
 from selftaught.probes.curve import Contestant, label_efficiency
 from selftaught.probes.ridge import PROTOCOL
 from selftaught.recipe import read_recipe
-from selftaught.runs.encoder import Pretrained
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder
 from selftaught.trials.controls import encoder_features, feature_controls
@@ -28,15 +25,6 @@ BUDGETS: tuple[int | None, ...] = (1, 2, 5, 10, 20, 50, None)
 """Labels a class at which the test part is read; all labels alone where they are numbers."""
 TESTED_SCRATCH: tuple[int | None, ...] = (10, None)
 """Labels a class at which the supervised control is trained for the test part."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Finalist:
-    """A candidate of the last round."""
-
-    name: str
-    legs: tuple[Leg, ...]
-    encoders: tuple[Pretrained, ...]
 
 
 def scratch_of(race: Race, finalist: Finalist, place: str) -> Scratch:

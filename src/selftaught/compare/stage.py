@@ -16,7 +16,7 @@ from selftaught.compare.numbers import make_number_judge
 from selftaught.compare.race import Race
 from selftaught.compare.report import CompareReport
 from selftaught.compare.schedule import share_out
-from selftaught.core.errors import RunError, UsageError
+from selftaught.core.errors import DataError, RunError, UsageError
 from selftaught.data.labelling import Given
 from selftaught.data.splits import Splits
 from selftaught.encoders.start import starter
@@ -24,6 +24,7 @@ from selftaught.engine.device import keep_memory
 from selftaught.engine.prepare import DataOptions, Prepared, fit_modality, prepare, tell
 from selftaught.recipe import Recipe
 from selftaught.runs.files import read_json, write_json
+from selftaught.trials.columns import further_columns
 from selftaught.trials.parts import labelled_parts
 from selftaught.trials.training import cut, facts_of
 
@@ -41,6 +42,7 @@ def compare(
     split: Annotated[Given, "column or file of given splits, or `folder`"] = None,
     column: Annotated[str | None, "column that holds the records"] = None,
     id_column: Annotated[str | None, "column that names the records"] = None,
+    by: Annotated[tuple[str, ...], "columns or files of what should not matter, such as site,camera"] = (),
     pretexts: Annotated[tuple[str, ...], "candidates by name, such as simclr,mae (default: every legal one)"] = (),
     sizes: Annotated[tuple[str, ...], "encoder sizes that each candidate runs in, such as s,m"] = (),
     strengths: Annotated[
@@ -69,7 +71,7 @@ def compare(
     stores = Path(stores or place.parent / "stores")
     prepared = prepare(data, base.modality, stores, options, quiet=quiet, say=None if quiet else tell)
     splits = cut(prepared)
-    judge = choose_judge(prepared, splits)
+    judge, columns = choose_judge(prepared, splits), further_columns(by, data, options, prepared)
     strong = tuple(_number(each) for each in strengths)
     candidates = find_candidates(
         base, prepared.modality, len(splits.train), pretexts, sizes, strong, loaded=start is not None
@@ -81,7 +83,7 @@ def compare(
     fitted = fit_modality(prepared.modality, prepared.store, splits.train)
     reading = time.perf_counter() - began
     track = Track(prepared=prepared, splits=splits, fitted=fitted, facts=facts, start=start, out=place)
-    race = Race(track=track, judge=judge, candidates=candidates, schedule=schedule, say=say)
+    race = Race(track=track, judge=judge, candidates=candidates, schedule=schedule, say=say, columns=columns)
     report = conclude(race, race.run(), reading)
     report.write(place, samples=not no_samples)
     return report

@@ -6,35 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
-
 from selftaught.core.errors import UsageError
 from selftaught.evaluate.clustering import Clustered, cluster_table, score_clusters
 from selftaught.evaluate.depth import Depth, depth_plot, probe_layers
-from selftaught.evaluate.elsewhere import Elsewhere, read_column
-from selftaught.evaluate.held import corruption_tables, moved_table
+from selftaught.evaluate.elsewhere import Elsewhere
 from selftaught.evaluate.slices import Slices, metric_frame, slice_by, slice_table
 from selftaught.evaluate.subject import Subject
 from selftaught.evaluate.trust import Trust, score_trust, trust_table
 from selftaught.probes.curve import Contestant, Curve, FeatureSet
 from selftaught.reports.blocks import Block, Section
+from selftaught.trials.columns import Further, further_columns
 from selftaught.trials.conditions import Held, Moved, contenders, find_corruptions, meet_corruptions, meet_elsewhere
 from selftaught.trials.controls import untrained_twins
+from selftaught.trials.held import corruption_tables, moved_table
 from selftaught.trials.nuisance import Nuisance, nuisance_table, probe_nuisances, traits_of
 from selftaught.trials.parts import Parts
 from selftaught.trials.scores import ENCODER, SCRATCH, TWIN
 from selftaught.trials.supervised import Network
 
-GROUP = "group"
-"""What the groups are called where nothing else is known of them."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Wish:
-    """What is looked at beside what always is. columns: (name, codes or numbers of all records of the store, names of
-    the codes). corruptions: names. layers: of the first encoder. elsewhere: other data."""
+    """What is looked at beside what always is. columns: of what should not matter. corruptions: names. layers: of the
+    first encoder. elsewhere: other data."""
 
-    columns: tuple[tuple[str, np.ndarray, tuple[str, ...]], ...] = ()
+    columns: tuple[Further, ...] = ()
     corruptions: tuple[str, ...] = ()
     layers: bool = False
     elsewhere: Elsewhere | None = None
@@ -83,12 +79,8 @@ def read_wish(
         raise UsageError(
             f"{type(subject.encoders[0].config).__name__} gives no outputs of single layers; leave --layers out."
         )
-    columns = [read_column(subject, name) for name in by]
-    labelling = subject.labelling
-    if labelling.groups is not None and GROUP not in by:
-        columns.insert(0, (GROUP, labelling.groups, labelling.group_names))
     return Wish(
-        columns=tuple(columns),
+        columns=further_columns(by, subject.data, subject.options, subject.prepared),
         corruptions=find_corruptions(subject.encoders[0].modality, corruptions) if corruptions else (),
         layers=layers,
         elsewhere=elsewhere,
@@ -129,11 +121,12 @@ def _slice_all(
     wish: Wish, parts: Parts, curve: Curve, size: int | None, contestants: Sequence[str]
 ) -> tuple[Slices, ...]:
     found = []
-    for place, (name, codes, names) in enumerate(wish.columns):
-        if names:
-            own = place == 0 and codes is parts.groups
+    for each in wish.columns:
+        if each.names:
+            own = each.values is parts.groups
             kin = None if own or parts.kin is None else parts.kin[1]
-            found.append(slice_by(name, codes[parts.test], names, curve, size, contestants, kin, asked=not own))
+            codes = each.values[parts.test]
+            found.append(slice_by(each.name, codes, each.names, curve, size, contestants, kin, asked=not own))
     return tuple(each for each in found if each is not None)
 
 
@@ -142,7 +135,7 @@ def _find_nuisances(
 ) -> tuple[Nuisance, ...]:
     """Columns, and what every record has of itself, read from the features of the training records."""
     features = {name: cast(Sequence[FeatureSet], contestants[name])[0][0] for name in (ENCODER, TWIN)}
-    nuisances = {name: codes[parts.train] for name, codes, _ in wish.columns}
+    nuisances = {each.name: each.values[parts.train] for each in wish.columns}
     nuisances |= traits_of(subject.encoders[0], parts.store, parts.train)
     return probe_nuisances(features, nuisances)
 

@@ -1,22 +1,18 @@
-"""Data beside that of the runs: records from elsewhere with the same classes, and further columns of our own."""
+"""Data beside that of the runs: records from elsewhere with the same classes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from selftaught.core.errors import DataError
 from selftaught.core.modality import Rows
-from selftaught.data.labelling import Given, align
-from selftaught.data.source import Source, open_source
+from selftaught.data.labelling import Given
 from selftaught.data.store import Store
-from selftaught.engine.prepare import DataOptions, prepare, tell
+from selftaught.engine.prepare import prepare, tell
 from selftaught.evaluate.subject import Subject
-from selftaught.modalities.tabular import arrange, join_parts
 from selftaught.trials.conditions import ELSEWHERE
 from selftaught.trials.parts import FEWEST_TEST
 
@@ -73,35 +69,3 @@ def open_elsewhere(subject: Subject, data: Path | str, labels: Given, quiet: boo
         groups=None if labelling.groups is None else labelling.groups[index],
         left_out=int((labelling.codes >= 0).sum()) - len(known),
     )
-
-
-def read_column(subject: Subject, given: str) -> tuple[str, np.ndarray, tuple[str, ...]]:
-    """A further column of the data, or a file keyed by id: its name, and codes (-1 unknown) with names, or numbers.
-
-    Raises DataError where it cannot be found.
-    """
-    data, options = subject.data, subject.options
-    try:
-        source = _open_with(subject, data, options, given)
-    except DataError as problem:
-        raise DataError(str(problem).replace("--labels", "--by")) from problem
-    found = align(subject.encoders[0].modality.cut(source), subject.store)
-    name = given.rpartition(":")[2]
-    if found.codes is not None:
-        return name, found.codes, found.classes
-    values: Any = found.values
-    return name, np.asarray(values, np.float64), ()
-
-
-def _open_with(subject: Subject, data: Any, options: DataOptions, given: str) -> Source:
-    """The records with one column as their labels; no other column changes its role."""
-    return open_source(
-        join_parts(data),
-        labels=given,
-        column=options.column,
-        id_column=options.id_column,
-        arrange=partial(
-            arrange, reads=subject.encoders[0].modality.reads, column=options.column, id_column=options.id_column,
-            apart=[str(each) for each in (options.labels, options.group, options.split, given) if each is not None],
-        ),
-    )  # fmt: skip

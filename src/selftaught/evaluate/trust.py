@@ -64,6 +64,6 @@ def trust_table(found: Sequence[Trust]) -> Table:
         rows=tuple(rows),
         title="Calibration",
         caption=f"Error: mean gap between confidence and accuracy over {BINS} bins of equally many test records, 0 is "
-        "best. Brier score: 0 is best, 2 is worst. By labels per class. The strength of a probe is chosen for accuracy, so "
-        "that it may be less sure than it could be; a classifier that is to be trusted is calibrated on its own.",
+        "best. Brier score: 0 is best, 2 is worst. By labels per class. The strength of a probe is chosen for "
+        "accuracy, so that it may be less sure than it could be; calibrate a classifier that is to be trusted.",
     )

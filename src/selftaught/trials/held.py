@@ -10,7 +10,7 @@ from selftaught.trials.conditions import Held, Moved
 
 def corruption_tables(held: Sequence[Held]) -> tuple[Block, ...]:
     """Accuracy over severities, then the share of accuracy that is kept under each corruption."""
-    return _severity_plot(held), _severity_table(held), _corruption_table(held)
+    return _severity_plot(held), _severity_table(held), corruption_table(held)
 
 
 def _names(held: Sequence[Held]) -> list[str]:
@@ -57,7 +57,7 @@ def _severity_table(held: Sequence[Held]) -> Table:
     )
 
 
-def _corruption_table(held: Sequence[Held]) -> Table:
+def corruption_table(held: Sequence[Held]) -> Table:
     """Faults by contestants: the share of accuracy that is kept, mean over severities."""
     names = _names(held)
     corruptions = list(dict.fromkeys(each.corruption for each in held if each.corruption))
@@ -88,7 +88,7 @@ def moved_table(moved: Sequence[Moved], place: str, left_out: int) -> Table:
             "test part",
             place,
             Column(name="kept", digits=3),
-            Column(name="lead of the encoder there", unit="points"),
+            Column(name="lead of the encoder there", unit="points", align="right"),
         ),
         rows=tuple(rows),
         title="Accuracy here and there",
