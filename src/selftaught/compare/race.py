@@ -18,8 +18,8 @@ from selftaught.trials.columns import Further
 @dataclass(kw_only=True, eq=False)
 class Race:
     """What has been run so far. outcomes: what the judge found of every candidate in its last round. standings: of
-    every round. judging: seconds spent on judging candidates. given: minutes of every training, by its folder. columns: of
-    what should not matter."""
+    every round. judging: seconds spent on judging candidates. given: minutes of every training, by its folder.
+    columns: of what should not matter."""
 
     track: Track
     judge: Judge | Blind

@@ -16,14 +16,13 @@ from selftaught.evaluate.report import EvaluateReport, Facts
 from selftaught.evaluate.subject import Subject
 from selftaught.probes.curve import RESAMPLES, FeatureSet
 from selftaught.probes.protocol import FOLDS
-from selftaught.probes.ridge import fit_ridge, predict_ridge, r_squared
+from selftaught.probes.ridge import PROTOCOL, fit_ridge, predict_ridge, r_squared
 from selftaught.probes.statistics import interval, rank_correlation, resample
 from selftaught.reports.blocks import Cell, Column, Estimate, NotApplicable, Table
 from selftaught.trials.controls import encoder_features, feature_controls
 from selftaught.trials.parts import labelled_parts
 from selftaught.trials.scores import ENCODER, paired_scores
 
-PROTOCOL = "selftaught-ridge-1"
 RANK_RESAMPLES = 500
 """Bootstrap resamples of a rank correlation, each of which is ranked anew; enough for two digits of an interval."""
 FEWEST = 10

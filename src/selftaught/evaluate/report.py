@@ -205,7 +205,7 @@ class EvaluateReport(Report):
         if len({score.per_class for score in self.scores}) > 1:
             blocks.append(curve_plot(self.scores, self.metric))
         blocks.append(control_table(self.scores, self.metric, self.best, self.not_applicable))
-        blocks.append(lead_table(self.scores))
+        blocks.append(lead_table(self.scores, self.metric))
         blocks += self.more
         if self.saved:
             blocks.append(saved_table(self.saved))
