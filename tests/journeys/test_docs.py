@@ -55,6 +55,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = [f"pictures/{name},{index // 2}\n" for index, name in enumerate(labels)]
     parts = [f"{name},{('train', 'test', 'train', 'validation')[index % 4]}\n" for index, name in enumerate(labels)]
     (tmp_path / "split.csv").write_text("id,split\n" + "".join(parts))
+    sites = [f"{name},{('north', 'south')[index % 3 == 0]}\n" for index, name in enumerate(labels)]
+    (tmp_path / "sites.csv").write_text("id,site\n" + "".join(sites))
+    write_labels(tmp_path / "prices.csv", [(name, index + 0.5) for index, name in enumerate(labels)])
+    tags = [(name, ("scratch", "scratch|dent", "")[index % 3]) for index, name in enumerate(labels)]
+    write_labels(tmp_path / "defects.csv", tags)
+    write_photos(tmp_path / "other_site", 40, seed=3)
     (tmp_path / "table.csv").write_text("path,patient\n" + "".join(rows))
     zip_sounds(tmp_path)
     write_texts(tmp_path)
