@@ -62,8 +62,8 @@ def finalist_runs(report: Any, name: str) -> list[Path]:
     return [folder / "runs" / stem for stem, leg in legs if leg["candidate"] == name and leg["round"] == last]
 
 
-def train_all(report: Any, task: Task, work: Path, race_seeds: int = 2) -> dict[str, list[Path]]:
-    """The runs of every candidate, as long and as many as those of the finalists. Names are those of pretexts."""
+def train_all(report: Any, task: Task, work: Path, race_seeds: int = 2) -> tuple[dict[str, list[Path]], float]:
+    """The runs of every candidate, as long and as many as those of the finalists, and how many minutes that is."""
     from selftaught.core.config import members
     from selftaught.core.errors import SelftaughtError
     from selftaught.pretexts import AnyPretext
@@ -73,7 +73,7 @@ def train_all(report: Any, task: Task, work: Path, race_seeds: int = 2) -> dict[
 
     names = [each.name for each in report.entries if each.kind == "candidate"] + list(report.absent)
     found = {name: finalist_runs(report, name) for name in names}
-    minutes = read_recipe(RunFolder(next(own[0] for own in found.values() if own)).recipe).minutes
+    minutes = read_recipe(RunFolder(next(own[0] for own in found.values() if own)).recipe).minutes or 0.0
     for name in (each for each in names if not found[each]):
         recipe = replace(Recipe(minutes=minutes), pretext=members(AnyPretext)[name.lower()]())
         for seed in range(race_seeds):
@@ -89,7 +89,7 @@ def train_all(report: Any, task: Task, work: Path, race_seeds: int = 2) -> dict[
                     ledger.say(f"{name}: {problem}")
                     continue
             found[name].append(out)
-    return found
+    return found, float(minutes)
 
 
 def measure(runs: Sequence[Path], sizes: Sequence[int | None], work: Path) -> dict[str, object]:
@@ -210,12 +210,12 @@ def main() -> None:
         if not report.decision.taken:
             ledger.say(f"{name}: {report.decision.headline}")
             continue
-        runs = {each: own for each, own in train_all(report, task, options.work).items() if own}
+        found, minutes = train_all(report, task, options.work)
+        runs = {each: own for each, own in found.items() if own}
         blind = rank_blindly(runs)
         rows: dict[str, dict[str, object]] = {}
         for candidate, own in runs.items():
             rows[candidate] = {"blind": blind[candidate], **measure(own, report.sizes, options.work)}
-            minutes = report.rounds[-1]
             each_book.add({"set": name, "candidate": candidate, "minutes": minutes, **rows[candidate]})
             ledger.say(f"{name}, {candidate}: {rows[candidate]['accuracy']:.3f}")
         book.add(conclude(name, report, rows))

@@ -1,10 +1,9 @@
-"""Records what transformers' audio_utils computes on small fixed waves, for tests/parity/test_recorded_mel.py.
+"""Records what librosa computes on small fixed waves, for tests/parity/test_recorded_mel.py.
 
-    /tmp/peers/bin/python benchmarks/parity_mel.py
+    PYTHON benchmarks/parity_mel.py
 
-It stands in for librosa, which is not at hand: its filters and its short-time transform follow librosa's definitions
-(its docstring says of the Slaney filters that they equal librosa's bit by bit). librosa itself was not run. Writes
-tests/parity/recorded/mel.safetensors and mel.json (versions, options, tolerance).
+PYTHON: of an environment with librosa, numpy and safetensors. Writes tests/parity/recorded/mel.safetensors and mel.json
+(versions, options, tolerance).
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import librosa
 import numpy as np
 from safetensors.numpy import save_file
 from tests.parity.seeded import seeded
-from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "tests" / "parity" / "recorded"
@@ -35,31 +34,24 @@ TOLERANCE = 1e-4
 
 def record(scale: str) -> dict[str, np.ndarray]:
     """Filters and mel powers on one scale: HTK with triangles of height 1, Slaney with triangles of area 1."""
-    filters = mel_filter_bank(
-        POINTS // 2 + 1,
-        int(OPTIONS["mels"]),
-        OPTIONS["low"],
-        OPTIONS["high"],
-        int(OPTIONS["rate"]),
+    filters = librosa.filters.mel(
+        sr=OPTIONS["rate"],
+        n_fft=POINTS,
+        n_mels=int(OPTIONS["mels"]),
+        fmin=OPTIONS["low"],
+        fmax=OPTIONS["high"],
+        htk=scale == "htk",
         norm="slaney" if scale == "slaney" else None,
-        mel_scale=scale,
     )
-    powers = [
-        spectrogram(
-            wave,
-            window_function(int(OPTIONS["frame"]), "hann"),
-            int(OPTIONS["frame"]),
-            int(OPTIONS["hop"]),
-            fft_length=POINTS,
-            power=2.0,
-            center=False,
-            mel_filters=filters,
-            mel_floor=0.0,
-        )
-        for wave in 0.5 * seeded("mel/wave", (2, SAMPLES))
-    ]
+    frame, hop = int(OPTIONS["frame"]), int(OPTIONS["hop"])
+    aside = (POINTS - frame) // 2  # librosa puts the window into the middle of each stretch of POINTS
+    powers = []
+    for wave in 0.5 * seeded("mel/wave", (2, SAMPLES)):
+        around = np.pad(np.asarray(wave, np.float64), aside)
+        bins = librosa.stft(around, n_fft=POINTS, hop_length=hop, win_length=frame, window="hann", center=False)
+        powers.append(filters @ np.square(np.abs(bins)))
     return {
-        f"{scale}.filters": np.asarray(filters.T, np.float32),
+        f"{scale}.filters": np.asarray(filters, np.float32),
         f"{scale}.power": np.asarray(np.stack(powers), np.float32),
     }
 
@@ -69,7 +61,7 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, OUT / "mel.safetensors")
     facts = {
-        "versions": {name: importlib.metadata.version(name) for name in ("transformers", "numpy")},
+        "versions": {name: importlib.metadata.version(name) for name in ("librosa", "numpy")},
         "date": datetime.date.today().isoformat(),
         "command": "python benchmarks/parity_mel.py",
         "options": OPTIONS,

@@ -16,7 +16,7 @@ from selftaught.evaluate.closer import Closer
 from selftaught.evaluate.report import EvaluateReport, pace
 from selftaught.evaluate.slices import OTHERS, slice_by, slice_table
 from selftaught.probes.curve import Curve, Outcome
-from selftaught.reports.blocks import Table
+from selftaught.reports.blocks import Table, Text
 
 pytestmark = pytest.mark.slow
 FAST = {"budgets": (5, "all"), "draws": 2, "from_scratch": ("all",), "quiet": True}
@@ -74,8 +74,12 @@ def test_the_worst_group_is_the_lowest_and_the_gap_is_that_to_the_best() -> None
     table = slice_table(found)
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["c", "b", "a", "gap, best to worst"]
-    alone = slice_by("site", np.zeros(60, np.int64), ("a", "b"), drawn, None, ("encoder",), None, asked=True)
-    assert alone is None
+    same = np.zeros(60, np.int64)
+    assert slice_by("site", same, ("a", "b"), drawn, None, ("encoder",), None, asked=False) is None
+    alone = slice_by("site", same, ("a", "b"), drawn, None, ("encoder",), None, asked=True)
+    assert alone is not None
+    assert "too few" in alone.missing
+    assert isinstance(slice_table(alone), Text)
 
 
 def test_calibration_stands_at_two_budgets_for_everyone_with_probabilities(closer: Closer) -> None:

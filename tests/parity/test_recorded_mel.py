@@ -1,4 +1,4 @@
-"""Our log-mel against what benchmarks/parity_mel.py recorded of transformers' audio_utils, which follows librosa."""
+"""Our log-mel against what benchmarks/parity_mel.py recorded of librosa."""
 
 import json
 from pathlib import Path

@@ -33,8 +33,7 @@ class Slice:
 @dataclass(frozen=True, kw_only=True)
 class Slices:
     """Accuracy by the values of one column at one budget. worst: (contestant, lowest accuracy of a group, gap to the
-    highest), over groups of FEWEST records or more. missing: what to install, where the package that counts is not
-    there."""
+    highest), over groups of FEWEST records or more. missing: why there is nothing, where so."""
 
     column: str
     per_class: int | None
@@ -64,7 +63,7 @@ def slice_by(
     kin: np.ndarray | None,
     asked: bool,
 ) -> Slices | None:
-    """Accuracy of some contestants by group; None where there is one group.
+    """Accuracy of some contestants by group; None where there is one group and nothing was asked for.
 
     codes: of the test records, -1 where unknown. kin: groups that are drawn together, None where these groups are
     themselves the ones.
@@ -72,11 +71,14 @@ def slice_by(
     known = np.flatnonzero(codes >= 0)
     often = np.bincount(codes[known], minlength=len(names))
     large = often >= FEWEST
+    missing, frame = "", metric_frame(asked)
     if np.count_nonzero(often) < 2 or not large.any():
-        return None
-    frame = metric_frame(asked)
-    if frame is None:
+        if not asked:
+            return None
+        missing = f"The test part has too few records of different values of {column!r} to compare accuracies."
+    elif frame is None:
         missing = str(MissingExtra("fairlearn", "fair", "Accuracy by group"))
+    if missing:
         return Slices(column=column, per_class=per_class, groups=(), worst=(), missing=missing)
     group = np.array([names[code] if large[code] else OTHERS for code in codes[known]])
     right = {name: curve.at(name, per_class).outcome.correct.mean((0, 1))[known] for name in contestants}
