@@ -26,10 +26,22 @@ from selftaught.trials.scores import SCRATCH, TWIN
 from selftaught.trials.supervised import train_from_scratch
 
 
+class Clock:
+    """Seconds since it was asked last."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last lap, or since it was made."""
+        before, self.last = self.last, time.perf_counter()
+        return self.last - before
+
+
 def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
     """names: the finalists, best first. reading: seconds until the first training."""
     finalists = [_finalist(race, name) for name in names]
-    began = time.perf_counter()
+    clock = Clock()
     simple = [each.name for each in sorted(finalists, key=lambda each: each.legs[0].parameters)]
     judge, signs = race.judge, dict[str, list[Signs]]()
     if isinstance(judge, Blind):
@@ -37,15 +49,13 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         controls = [TWIN] if signs else []
     else:
         table, controls = judge_controls(race, finalists, judge)
-    decision = decide_any(table, simple, controls, judge)
-    aside = time.perf_counter() - began
+    decision, aside = decide_any(table, simple, controls, judge), clock.lap()
     chosen = next((each for each in finalists if each.name == decision.taken), None)
-    began = time.perf_counter()
     tested = None if chosen is None or signs else read_test(race, chosen, decision.control)
-    testing = time.perf_counter() - began
-    began = time.perf_counter()
-    judged = None if chosen is None or isinstance(judge, Blind) else judge
-    reasons = None if chosen is None or judged is None else find_reasons(chosen, judged, race.columns)
+    testing = clock.lap()
+    reasons = None
+    if chosen is not None and not isinstance(judge, Blind):
+        reasons = find_reasons(chosen, judge, race.columns)
     cost = Cost(
         minutes=race.schedule.total,
         planned=sum(race.minutes_of(leg) for leg in race.legs),
@@ -54,7 +64,7 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         judging=race.judging,
         controls=aside,
         testing=testing,
-        explaining=time.perf_counter() - began,
+        explaining=clock.lap(),
     )
     track = race.track
     return CompareReport(
