@@ -77,11 +77,7 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         signs=tuple((name, own[0]) for name, own in signs.items()),
         absent=race.schedule.absent,
         rounds=race.schedule.minutes,
-        course=tuple(
-            (name, minutes, each.value, each.low, each.high)
-            for minutes, standing in zip(race.schedule.minutes, race.standings, strict=False)
-            for name, each in standing.items()
-        ),
+        course=course_of(race),
         tested=tested,
         cost=cost,
         next=None if chosen is None else what_next(race, chosen),
@@ -90,6 +86,15 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         data=audit_facts(track.prepared.modality, track.prepared.store),
         parts=(len(track.splits.train), len(track.splits.validation), len(track.splits.test)),
         fingerprint=track.prepared.source.fingerprint,
+    )
+
+
+def course_of(race: Race) -> tuple[tuple[str, float, float, float, float], ...]:
+    """Every candidate in every round: name, minutes of a training, score with its interval."""
+    return tuple(
+        (name, minutes, each.value, each.low, each.high)
+        for minutes, standing in zip(race.schedule.minutes, race.standings, strict=False)
+        for name, each in standing.items()
     )
 
 

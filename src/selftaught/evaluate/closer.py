@@ -19,7 +19,7 @@ from selftaught.trials.columns import Further, further_columns
 from selftaught.trials.conditions import Held, Moved, contenders, find_corruptions, meet_corruptions, meet_elsewhere
 from selftaught.trials.controls import untrained_twins
 from selftaught.trials.held import corruption_tables, moved_table
-from selftaught.trials.nuisance import Nuisance, nuisance_table, probe_nuisances, traits_of
+from selftaught.trials.nuisance import MOST, Nuisance, nuisance_table, probe_nuisances, traits_of
 from selftaught.trials.parts import Parts
 from selftaught.trials.scores import ENCODER, SCRATCH, TWIN
 from selftaught.trials.supervised import Network
@@ -133,10 +133,11 @@ def _slice_all(
 def _find_nuisances(
     subject: Subject, parts: Parts, contestants: Mapping[str, Contestant], wish: Wish
 ) -> tuple[Nuisance, ...]:
-    """Columns, and what every record has of itself, read from the features of the training records."""
-    features = {name: cast(Sequence[FeatureSet], contestants[name])[0][0] for name in (ENCODER, TWIN)}
-    nuisances = {each.name: each.values[parts.train] for each in wish.columns}
-    nuisances |= traits_of(subject.encoders[0], parts.store, parts.train)
+    """Columns, and what every record has of itself, read from the features of some training records."""
+    some = np.sort(np.random.default_rng(0).permutation(len(parts.train))[:MOST])
+    features = {name: cast(Sequence[FeatureSet], contestants[name])[0][0][some] for name in (ENCODER, TWIN)}
+    nuisances = {each.name: each.values[parts.train[some]] for each in wish.columns}
+    nuisances |= traits_of(subject.encoders[0], parts.store, parts.train[some])
     return probe_nuisances(features, nuisances)
 
 

@@ -42,14 +42,16 @@ def traits_of(pretrained: Pretrained, store: Store, rows: np.ndarray) -> dict[st
     found: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(rows), CHUNK):
         batch = pretrained.batch(store.rows(rows[start : start + CHUNK]))
-        found.setdefault("length", []).append(batch.valid.sum(1).double().cpu().numpy())
+        length = batch.valid.sum(1).double()
+        found.setdefault("length", []).append(length.cpu().numpy())
         if isinstance(batch.x, Tensor) and batch.x.is_floating_point():
             x = batch.x.double().flatten(1)
-            gaps = x.isnan().double().mean(1)
             if pretrained.modality.level:
-                level = torch.where(gaps < 1, x.nanmean(1), 0.0)
+                level = torch.where(x.isnan().all(1), 0.0, x.nanmean(1))
                 found.setdefault(pretrained.modality.level, []).append(level.cpu().numpy())
-            found.setdefault("missing values", []).append(gaps.cpu().numpy())
+            each = x.shape[1] / batch.valid.shape[1]  # values a token; those of padding may be NaN and are not missing
+            gaps = x.isnan().sum(1) - each * (batch.valid.shape[1] - length)
+            found.setdefault("missing values", []).append((gaps.clamp(min=0) / (each * length)).cpu().numpy())
     traits = {name: np.concatenate(parts) for name, parts in found.items()}
     return {name: values for name, values in traits.items() if np.ptp(values) > 1e-9}
 
