@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+
 from selftaught.core.errors import UsageError
 from selftaught.evaluate.clustering import Clustered, cluster_table, score_clusters
 from selftaught.evaluate.depth import Depth, depth_plot, probe_layers
