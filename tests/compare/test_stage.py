@@ -12,7 +12,7 @@ from tests.journeys.photos import DATA, USAGE, Ready, call, refused, write_label
 from selftaught import compare
 from selftaught.compare import legs
 from selftaught.compare.report import CompareReport
-from selftaught.core.errors import RunError, UsageError
+from selftaught.core.errors import DataError, RunError, UsageError
 from selftaught.recipe import Recipe, read_recipe
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ SMALL = {
     Own: Own(source="tests.toys.own:flat_network", dim=6),
     HuggingFace: HuggingFace(width=16, depth=2, heads=2, dropout=0.0),
     Dilated: Dilated(width=8, depth=2, outputs=12, dropout=0.0),
-    MLP: MLP(width=16, depth=1, cell=4),
+    MLP: MLP(width=16, depth=2, cell=4),
 }
 READS = [
     (config, name)
@@ -129,9 +129,11 @@ def test_layers_are_given_in_the_order_of_the_network_where_they_are_promised(co
     if "layers" not in config.can:
         assert built(config, name).encode(shown(name)).layers == ()
         return
-    layers = built(config, name).encode(shown(name), layers=(0, 1)).layers
+    encoder = built(config, name)
+    layers = encoder.encode(shown(name), layers=(0, 1)).layers
     assert len(layers) == 2
     assert all(layer.ndim == 3 and layer.shape[0] == 4 for layer in layers)
+    assert len(encoder.encode(shown(name), layers=range(encoder.depth)).layers) == encoder.depth
 
 
 @READERS

@@ -43,7 +43,7 @@ def test_dropout_acts_in_training_only():
 
 def test_it_gives_no_tokens_and_says_where_they_are():
     encoder, batch = built()
-    assert encoder.can == frozenset()
+    assert encoder.can == frozenset({"layers"})
     assert encoder.encode(batch).tokens is None
     with pytest.raises(IllegalPair, match="transformer"):
         encoder.tokenize(batch)

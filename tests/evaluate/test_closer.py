@@ -136,6 +136,7 @@ def test_what_cannot_be_looked_at_is_refused_before_anything_is_measured(ready: 
     refused(call("evaluate", run, *fast, "--by", "nothing"), DATA, "--by", "nothing")
     refused(call("evaluate", run, *fast, "--corruptions", "fog"), USAGE, "fog", "noise")
     refused(call("evaluate", run, *fast, "--shift-labels", "folder"), USAGE, "--shift")
+    refused(call("evaluate", run, *fast, "--shift", ready.photos), USAGE, "--shift-labels")  # the labels are a file
     refused(call("evaluate", run, *fast, "--shift", tmp_path / "none", "--shift-labels", "folder"), DATA, "none")
     refused(call("evaluate", run, "--quiet", "--layers"), USAGE, "--layers", "class labels")
     other = write_photos(tmp_path / "animals", count=12)

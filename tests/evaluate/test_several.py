@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,14 @@ def make_report(few: tuple[str, ...], corrected: float) -> SeveralReport:
         page=Path("report.html"), names=("A", "B"), size=None, scores=(), best=(), pairs=(pair,), few=few, only=None,
         runs=(), not_applicable=(), protocol="p", fingerprint="f", parts=(1, 1, 1), command="", seconds=1.0,
     )  # fmt: skip
+
+
+def test_a_control_that_no_encoder_beats_is_named() -> None:
+    report = make_report((), 0.02)
+    control = replace(report.pairs[0], second="HOG", value=0.01, corrected=0.6)
+    told = replace(report, pairs=(*report.pairs, control)).verdict()
+    assert told.headline.endswith("No encoder is shown to beat HOG.")
+    assert told.tone == "neutral"
 
 
 def test_a_difference_is_told_where_it_is_sure_and_seeds_are_enough() -> None:
@@ -48,16 +57,25 @@ def test_runs_that_differ_in_their_seed_alone_belong_together(runs: tuple[Path, 
 
 
 @pytest.mark.slow
+def test_a_run_that_is_given_twice_is_no_second_seed(runs: tuple[Path, Path, Path]) -> None:
+    with pytest.raises(UsageError, match="says nothing more"):
+        group_runs([runs[0], runs[2], runs[0]])
+
+
+@pytest.mark.slow
 def test_two_recipes_are_one_paired_table(ready: Ready, runs: tuple[Path, Path, Path], tmp_path: Path) -> None:
     report = evaluate(*runs, labels=ready.file, out=tmp_path, **FAST)
     assert isinstance(report, SeveralReport)
     assert set(report.names) == {"SimCLR", "VICReg"}
     assert {each.name for each in report.scores} > {"SimCLR", "VICReg", "untrained twin", "PCA of pixels", "majority"}
-    (pair,) = report.pairs
+    assert len(report.pairs) == 3  # of each other, and each beside the best control
+    assert {report.pairs[0].first, report.pairs[0].second} == {"SimCLR", "VICReg"}
+    assert {pair.second for pair in report.pairs[1:]} == {dict(report.best)[None]}
     at = {each.name: each.value for each in report.scores if each.per_class is None}
-    assert pair.value == pytest.approx(at[pair.first] - at[pair.second])
-    assert pair.low <= pair.value <= pair.high
-    assert pair.corrected == pair.chance
+    for pair in report.pairs:
+        assert pair.value == pytest.approx(at[pair.first] - at[pair.second])
+        assert pair.low <= pair.value <= pair.high
+        assert pair.corrected >= pair.chance
     assert report.few == ("SimCLR", "VICReg")
     assert report.only is not None
     page = (tmp_path / "report.html").read_text()

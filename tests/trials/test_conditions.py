@@ -1,15 +1,18 @@
 """Corruptions and other places: what is kept is counted right, by the probe that the curve is made with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tests.journeys.photos import Ready, make_ready
+from tests.journeys.photos import QUICK, Ready, call, make_ready
 
 from selftaught.core.errors import UsageError
 from selftaught.core.modality import Rows
 from selftaught.engine.prepare import DataOptions
+from selftaught.evaluate.stage import scratch_of
 from selftaught.evaluate.subject import Subject, open_subject
 from selftaught.probes.budgets import nested_budgets
 from selftaught.probes.curve import label_efficiency
@@ -23,8 +26,9 @@ from selftaught.trials.conditions import (
     meet_elsewhere,
 )
 from selftaught.trials.controls import encoder_features, feature_controls
-from selftaught.trials.parts import Parts, labelled_parts
+from selftaught.trials.parts import Parts, labelled_parts, stand_alone
 from selftaught.trials.scores import ENCODER
+from selftaught.trials.supervised import load_network, train_from_scratch
 
 pytestmark = pytest.mark.slow
 
@@ -110,3 +114,40 @@ def test_an_unknown_corruption_is_refused_by_name(subject: Subject) -> None:
     assert find_corruptions(modality, ("blur", "blur")) == ("blur",)
     with pytest.raises(UsageError, match=r"noise.*got fog"):
         find_corruptions(modality, ("blur", "fog"))
+
+
+def test_records_that_are_stored_as_the_bytes_of_their_files_meet_corruptions_too(ready: Ready, tmp_path: Path) -> None:
+    said = call("pretrain", ready.photos, "--out", tmp_path / "run", "--store", "encoded", *QUICK)
+    assert said.code == 0, said.err
+    subject = open_subject([tmp_path / "run"], None, DataOptions(labels=ready.file), None, True)
+    parts, encoders = labelled_parts(subject.prepared, subject.splits), subject.encoders
+    answers = contenders({ENCODER: encoders}, {ENCODER: encoder_features(encoders, parts)}, parts)
+    found = meet_corruptions(answers, parts, encoders[0].modality, ("noise",), severities=(1,))
+    accuracy = {(each.contestant, each.corruption): each.value for each in found}
+    assert accuracy["HOG and colour histogram", ""] > 0.7
+    assert accuracy["HOG and colour histogram", "noise"] > 0.5
+
+
+def test_lots_of_other_lengths_become_ragged() -> None:
+    lots = [Rows(fields={"wave": torch.zeros(2, length)}, record=torch.arange(2)) for length in (5, 7)]
+    assert [len(row) for row in join_rows(lots).fields["wave"]] == [5, 5, 7, 7]
+
+
+def test_the_supervised_network_is_that_of_these_labels(ready: Ready, subject: Subject, parts: Parts) -> None:
+    budgets = nested_budgets(parts.labels[0], (None,))
+    scratch = replace(scratch_of(subject, True), place=ready.run.parent / "controls-of-conditions", seconds=1.0)
+    assert load_network(scratch, parts, budgets) is None
+    found = train_from_scratch(scratch, parts, budgets, (None,), 1)
+    network = load_network(scratch, parts, budgets)
+    assert network is not None
+    vectors = embed_rows(network.pretrained, parts.store.rows(parts.test))
+    right = (vectors @ network.weight.T + network.bias).argmax(1) == parts.labels[1]
+    assert right.tolist() == found[None][0].tolist()
+    other = replace(parts, codes=np.where(parts.codes == 0, 1, np.where(parts.codes == 1, 0, parts.codes)))
+    assert load_network(scratch, other, budgets) is None
+    assert load_network(scratch, parts, nested_budgets(parts.labels[0], (5,))) is None
+
+
+def test_records_without_a_group_each_stand_alone() -> None:
+    assert stand_alone(np.array([0, -1, 1, -1, 0])).tolist() == [0, 2, 1, 3, 0]
+    assert stand_alone(np.array([-1, -1])).tolist() == [0, 1]

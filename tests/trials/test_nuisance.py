@@ -1,10 +1,15 @@
 """Nuisances: what features hold is read from them, what they do not hold is not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.journeys.photos import Ready, make_ready
 
-from selftaught.data.store import open_store
+from selftaught.core.modality import Modality
+from selftaught.data.store import Store, open_store
+from selftaught.engine.prepare import DataOptions, prepare
+from selftaught.modalities import Series
 from selftaught.runs.encoder import load_pretrained
 from selftaught.runs.files import read_json
 from selftaught.trials.nuisance import Nuisance, nuisance_table, probe_nuisances, traits_of
@@ -13,6 +18,12 @@ from selftaught.trials.nuisance import Nuisance, nuisance_table, probe_nuisances
 @pytest.fixture(scope="session")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
     return make_ready(tmp_path_factory.getbasetemp())
+
+
+def stored(records: list[np.ndarray], place: Path) -> tuple[Modality, Store]:
+    """Recordings, decoded into a store."""
+    prepared = prepare(records, Series(), place, DataOptions(), quiet=True)
+    return prepared.modality, prepared.store
 
 
 def by_name(found: tuple[Nuisance, ...]) -> dict[str, dict[str, float]]:
@@ -47,10 +58,22 @@ def test_unknown_values_are_left_out_and_a_nuisance_that_says_nothing_too() -> N
 
 
 @pytest.mark.slow
-def test_every_picture_has_a_brightness_and_an_untrained_network_holds_it(ready: Ready) -> None:
-    encoder, store = load_pretrained(ready.run), open_store(read_json(ready.run / "data.json")["store"])
+def test_every_picture_has_a_brightness(ready: Ready) -> None:
+    modality, store = load_pretrained(ready.run).modality, open_store(read_json(ready.run / "data.json")["store"])
     rows = np.arange(len(store))
-    traits = traits_of(encoder, store, rows)
+    traits = traits_of(modality, store, rows)
     assert set(traits) == {"brightness"}  # all are of one size: a length says nothing
-    pixels = np.array([np.mean(store.rows(rows[i : i + 1]).fields["pixels"][0].float().numpy()) for i in range(20)])
-    assert np.corrcoef(traits["brightness"][:20], pixels)[0, 1] > 0.95
+    pixels = [float(store.rows(rows[place : place + 1]).fields["pixels"][0].float().mean()) for place in range(20)]
+    np.testing.assert_allclose(traits["brightness"][:20], pixels, rtol=1e-5)
+
+
+def test_recordings_have_a_length_and_their_gaps_are_counted_without_padding(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    records = [rng.normal(size=(length, 2)).astype(np.float32) for length in range(97, 137)]
+    records[3][20:30] = np.nan
+    modality, store = stored(records, tmp_path)
+    traits = traits_of(modality, store, np.arange(40))
+    assert set(traits) == {"length", "level", "missing values"}
+    assert traits["length"].tolist() == list(range(97, 137))
+    assert traits["missing values"][3] == pytest.approx(0.1)
+    assert np.delete(traits["missing values"], 3).tolist() == [0.0] * 39

@@ -49,7 +49,7 @@ def find_reasons(chosen: Finalist, judge: Judge, columns: Sequence[Further]) -> 
         TWIN: embed_records(twin, parts.store, judge.rows),
     }
     nuisances = {each.name: each.values[judge.rows] for each in columns}
-    nuisances |= traits_of(first, parts.store, judge.rows)
+    nuisances |= traits_of(first.modality, parts.store, judge.rows)
     held: tuple[Held, ...] = ()
     if parts.values is None and first.modality.corruptions:
         known = {ENCODER: encoder_features(chosen.encoders, parts), TWIN: encoder_features([twin], parts)}

@@ -108,7 +108,7 @@ class Modality(ABC):
     the record's own grid of tokens. reads: what its records may be: "files" (bytes), "text" (str), "rows" (columns to
     cells), "series" (columns to arrays), "arrays". corruptions: names of faults that leave a label as it is. fit_rows:
     records that `fit` gets at most; of 2,000 the standard error of a mean is below a fortieth of the deviation. level:
-    what the mean over a clean view's values is called, empty where it says nothing.
+    a field of decoded rows, what its level is called, and whether that is the mean or the power; None: it says little.
     """
 
     name: ClassVar[str]
@@ -117,7 +117,7 @@ class Modality(ABC):
     reads: ClassVar[frozenset[str]] = frozenset()
     corruptions: ClassVar[tuple[str, ...]] = ()
     fit_rows: ClassVar[int] = 2_000
-    level: ClassVar[str] = ""
+    level: ClassVar[tuple[str, str, Literal["mean", "power"]] | None] = None
 
     @classmethod
     def recognises(cls, ids: Sequence[str], values: Sequence[Any]) -> bool:

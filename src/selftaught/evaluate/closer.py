@@ -125,10 +125,9 @@ def _slice_all(
     found = []
     for each in wish.columns:
         if each.names:
-            own = each.values is parts.groups
-            kin = None if own or parts.kin is None else parts.kin[1]
+            kin = None if parts.kin is None else parts.kin[1]
             codes = each.values[parts.test]
-            found.append(slice_by(each.name, codes, each.names, curve, size, contestants, kin, asked=not own))
+            found.append(slice_by(each.name, codes, each.names, curve, size, contestants, kin, asked=each.asked))
     return tuple(each for each in found if each is not None)
 
 
@@ -139,7 +138,7 @@ def _find_nuisances(
     some = np.sort(np.random.default_rng(0).permutation(len(parts.train))[:MOST])
     features = {name: cast(Sequence[FeatureSet], contestants[name])[0][0][some] for name in (ENCODER, TWIN)}
     nuisances = {each.name: each.values[parts.train[some]] for each in wish.columns}
-    nuisances |= traits_of(subject.encoders[0], parts.store, parts.train[some])
+    nuisances |= traits_of(subject.encoders[0].modality, parts.store, parts.train[some])
     return probe_nuisances(features, nuisances)
 
 

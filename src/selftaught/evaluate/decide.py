@@ -72,25 +72,32 @@ def decide(curve: Curve) -> Decision:
     )
 
 
-def decide_with_all(scores: Sequence[Score], best: str, metric: str, notes: Sequence[str] = ()) -> Decision:
+def decide_with_all(
+    scores: Sequence[Score], best: str, metric: str, notes: Sequence[str] = (), beside: Sequence[str] = ()
+) -> Decision:
     """The answer where all labels are one budget, by the lead over the best control and over the untrained twin.
 
-    notes: sentences on what was not measured.
+    notes: sentences on what was not measured. beside: controls that the encoder has to beat as well as the best one.
     """
     by_name = {score.name: score for score in scores}
-    rival, twin = by_name[best], by_name[TWIN]
+    twin, rivals = by_name[TWIN], [by_name[name] for name in (best, *beside)]
+    rival = max(rivals, key=lambda each: each.value)
     learned = twin.lead_low is not None and twin.lead_low > 0
+    winners = [each.name for each in rivals if each.lead_high is not None and each.lead_high < 0]
     answer: Answer = "no clear winner"
-    headline = f"No clear winner between the encoder and {best}."
-    if rival.lead_low is not None and rival.lead_low > 0 and learned:
-        headline, answer = f"Pretraining helps: it beats {best}.", "pretrain"
-    elif rival.lead_high is not None and rival.lead_high < 0:
-        headline, answer = f"Do not pretrain here: {best} wins.", "do not pretrain"
+    headline = f"No clear winner between the encoder and {rival.name}."
+    if learned and all(each.lead_low is not None and each.lead_low > 0 for each in rivals):
+        names = " and ".join(each.name for each in rivals)
+        headline, answer = f"Pretraining helps: it beats {names}.", "pretrain"
+    elif winners:
+        verb = "win" if len(winners) > 1 else "wins"
+        headline, answer = f"Do not pretrain here: {' and '.join(winners)} {verb}.", "do not pretrain"
     sentences = [
         "The encoder learned: it beats its untrained twin."
         if learned
         else "The encoder is not shown to beat its untrained twin: it learned nothing that these labels can use.",
-        f"{metric} with all labels: encoder {by_name[ENCODER].value:.3f}, best control {rival.value:.3f} with {best}.",
+        f"{metric} with all labels: encoder {by_name[ENCODER].value:.3f}, best control {rival.value:.3f} with "
+        f"{rival.name}.",
         *notes,
     ]
     if by_name[ENCODER].seeds < SEEDS:

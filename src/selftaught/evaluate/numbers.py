@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,16 @@ from selftaught.core.modality import Predictor
 from selftaught.evaluate.decide import decide_with_all
 from selftaught.evaluate.report import EvaluateReport, Facts
 from selftaught.evaluate.subject import Subject
+from selftaught.probes.budgets import nested_draws
 from selftaught.probes.curve import RESAMPLES, FeatureSet
 from selftaught.probes.protocol import FOLDS
 from selftaught.probes.ridge import PROTOCOL, fit_ridge, predict_ridge, r_squared
-from selftaught.probes.statistics import interval, rank_correlation, resample
+from selftaught.probes.statistics import fold_of, interval, rank_correlation, resample
 from selftaught.reports.blocks import Cell, Column, Estimate, NotApplicable, Table
 from selftaught.trials.controls import encoder_features, feature_controls
-from selftaught.trials.parts import labelled_parts
-from selftaught.trials.scores import ENCODER, paired_scores
+from selftaught.trials.parts import Parts, labelled_parts
+from selftaught.trials.scores import ENCODER, SCRATCH, paired_scores
+from selftaught.trials.supervised import Scratch, train_from_scratch
 
 RANK_RESAMPLES = 500
 """Bootstrap resamples of a rank correlation, each of which is ranked anew; enough for two digits of an interval."""
@@ -29,10 +31,13 @@ FEWEST = 10
 """Labelled records that a ridge regression and its test need."""
 
 
-def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> EvaluateReport:
+def score_numbers(
+    subject: Subject, facts: Facts, page: Path, began: float, scratch: Scratch | None, notes: Sequence[str]
+) -> EvaluateReport:
     """R2 and rank correlation of all contestants with all labels; intervals by bootstrap over test records.
 
-    The best control is the one with the least leave-one-out error on the training records.
+    The best control is the one with the least error on held-out fifths of the training records, whole groups together;
+    the network trained from scratch stands beside it. scratch: None leaves that out. notes: sentences for the answer.
     """
     parts = labelled_parts(subject.prepared, subject.splits)
     train, test = parts.train, parts.test
@@ -44,10 +49,12 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
     values = subject.labelling.values
     assert values is not None  # the task is numbers
     contestants = {ENCODER: encoder_features(subject.encoders, parts), **feature_controls(subject.encoders, parts)}
-    fitted = {name: _fit(sets, values[train]) for name, sets in contestants.items()}
-    fitted |= _predicted(subject, train, test, values)
-    groups = None if subject.labelling.groups is None else subject.labelling.groups[test]
-    weights = resample(groups, len(test), RESAMPLES, np.random.default_rng(0))
+    fold = _folds(parts)
+    fitted = {name: _fit(sets, values[train], fold) for name, sets in contestants.items()}
+    fitted |= _predicted(subject, train, test, values, fold)
+    fitted |= {} if scratch is None else _from_scratch(scratch, parts)
+    kin = None if parts.kin is None else parts.kin[1]
+    weights = resample(kin, len(test), RESAMPLES, np.random.default_rng(0))
     even, asked = np.ones((1, len(test))), values[test]
     drawn = {name: r_squared(fit.errors(asked), asked, weights) for name, fit in fitted.items()}
     value = {name: float(r_squared(fit.errors(asked), asked, even)[0]) for name, fit in fitted.items()}
@@ -57,7 +64,7 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
         facts=facts,
         page=page,
         metric="R2",
-        decision=decide_with_all(scores, best, "R2"),
+        decision=decide_with_all(scores, best, "R2", notes, beside=(SCRATCH,) if SCRATCH in fitted else ()),
         scores=scores,
         best=((None, best),),
         more=(rank_table({name: fit.guesses for name, fit in fitted.items()}, asked, weights[:RANK_RESAMPLES]),),
@@ -68,7 +75,8 @@ def score_numbers(subject: Subject, facts: Facts, page: Path, began: float) -> E
 
 @dataclass(frozen=True)
 class _Fit:
-    """guesses: predicted numbers, (seeds, test records). inner: leave-one-out error on the training records."""
+    """guesses: predicted numbers, (seeds, test records). inner: squared error on held-out fifths of the training
+    records; infinite where it was not measured, so that it is never the best control."""
 
     guesses: np.ndarray
     inner: float
@@ -78,9 +86,20 @@ class _Fit:
         return np.asarray(np.square(self.guesses - asked).mean(0))
 
 
-def _predicted(subject: Subject, train: np.ndarray, test: np.ndarray, values: np.ndarray) -> dict[str, _Fit]:
-    """The modality's whole predictors; their inner error is that of held-out fifths of the training records."""
-    store, fold = subject.store, np.random.default_rng(0).permutation(len(train)) % FOLDS
+def _folds(parts: Parts) -> np.ndarray:
+    """A fifth for every training record, whole groups in one; halves or thirds where there are fewer groups."""
+    rng, groups = np.random.default_rng(0), parts.train_groups
+    if groups is None or len(np.unique(groups)) < 2:
+        return rng.permutation(len(parts.train)) % FOLDS
+    codes = np.zeros(len(parts.train), np.int64)
+    return fold_of(codes, min(FOLDS, len(np.unique(groups))), rng, groups)
+
+
+def _predicted(
+    subject: Subject, train: np.ndarray, test: np.ndarray, values: np.ndarray, fold: np.ndarray
+) -> dict[str, _Fit]:
+    """The modality's whole predictors."""
+    store = subject.store
 
     def guess(predictor: Predictor, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
         return np.asarray(predictor.predict(store.rows(known), values[known], store.rows(asked)), np.float64)
@@ -89,16 +108,31 @@ def _predicted(subject: Subject, train: np.ndarray, test: np.ndarray, values: np
     for each in subject.encoders[0].modality.classical():
         if isinstance(each, Predictor):
             held = np.empty(len(train))
-            for part in range(FOLDS):
+            for part in np.unique(fold):
                 held[fold == part] = guess(each, train[fold != part], train[fold == part])
             fits[each.name] = _Fit(guess(each, train, test)[None], float(np.square(held - values[train]).mean()))
     return fits
 
 
-def _fit(sets: list[FeatureSet], known: np.ndarray) -> _Fit:
-    fits = [(fit_ridge(train, known), test) for train, test in sets]
-    guesses = np.stack([predict_ridge(fit, test) for fit, test in fits])
-    return _Fit(guesses, float(np.mean([fit.leave_one_out.min() for fit, _ in fits])))
+def _from_scratch(scratch: Scratch, parts: Parts) -> dict[str, _Fit]:
+    """The network trained on all labels alone."""
+    said = train_from_scratch(scratch, parts, nested_draws(len(parts.train), ()), (None,), 1)
+    return {SCRATCH: _Fit(said[None], np.inf)}
+
+
+def _fit(sets: list[FeatureSet], known: np.ndarray, fold: np.ndarray) -> _Fit:
+    """Ridge regressions on the feature sets of the seeds."""
+    guesses, errors = [], []
+    for train, test in sets:
+        guesses.append(predict_ridge(fit_ridge(train, known), test))
+        for part in np.unique(fold):
+            inside, outside = fold != part, fold == part
+            if np.ptp(known[inside]) > 0:
+                held = predict_ridge(fit_ridge(train[inside], known[inside]), train[outside])
+            else:
+                held = np.full(np.count_nonzero(outside), known[inside].mean())
+            errors.append(np.square(held - known[outside]))
+    return _Fit(np.stack(guesses), float(np.concatenate(errors).mean()))
 
 
 def rank_table(guesses: Mapping[str, np.ndarray], asked: np.ndarray, weights: np.ndarray) -> Table:

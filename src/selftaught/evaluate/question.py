@@ -18,6 +18,8 @@ from selftaught.runs.folder import RunFolder
 
 OF_CLASSES = ("by", "corruptions", "layers", "shift", "shift_labels", "baseline")
 """Options that only class labels can answer."""
+OF_BUDGETS = ("budgets", "draws", "from_scratch_draws")
+"""Options of measuring with few labels, which numbers and tags are not."""
 OF_ONE = (*OF_CLASSES, "forecast", "gate")
 """Options of an evaluation of one recipe."""
 
@@ -98,6 +100,12 @@ class Question:
         if task != "classes" and given:
             raise UsageError(f"{given} needs class labels; the labels are {task or 'not given'}.")
 
+    def without_budgets(self) -> tuple[str, ...]:
+        """A sentence on the options that only classes have, where one was given."""
+        given = [name for name in OF_BUDGETS if getattr(self, name) != self.defaults[name]]
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        return (f"Such labels are measured with all of them; {words} is for classes.",) if given else ()
+
     def check_several(self) -> None:
         """Raises UsageError for options that several recipes cannot share."""
         given = self._given(OF_ONE)
@@ -105,8 +113,13 @@ class Question:
             raise UsageError(f"{given} is for runs of one recipe; these are of several. Evaluate them one by one.")
 
     def _given(self, names: Sequence[str]) -> str:
-        chosen = [name for name in names if getattr(self, name) not in (None, (), False)]
+        chosen = [name for name in names if _is_given(getattr(self, name))]
         return ", ".join(f"--{name.replace('_', '-')}" for name in chosen)
+
+
+def _is_given(value: Any) -> bool:
+    """Whether an option is not at a default that says nothing; arrays always are."""
+    return not (value is None or value is False or (isinstance(value, tuple) and not value))
 
 
 def parse_budgets(given: Sequence[int | str], option: str) -> tuple[int | None, ...]:

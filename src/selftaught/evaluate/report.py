@@ -151,7 +151,7 @@ class EvaluateReport(Report):
         shown += self.closer.sections() if self.closer is not None else ()
         training = training_plots(self.facts.losses, self.facts.watched)
         course = FactBlock(rows=(("health", ", ".join(sorted(set(self.facts.health))), ""), *self._course()))
-        shown.append(Section(title="Training", blocks=(*training, *self._label_free()), brief=(course,)))
+        shown.append(Section(title="Training", blocks=(course, *training, *self._label_free()), brief=(course,)))
         looks: list[Block] = [each for each in (self.map, self.neighbours) if each is not None]
         if looks:
             words = self.neighbours is not None and self.neighbours.rows[0].query.kind in ("text", "row")

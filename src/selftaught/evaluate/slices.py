@@ -65,8 +65,8 @@ def slice_by(
 ) -> Slices | None:
     """Accuracy of some contestants by group; None where there is one group and nothing was asked for.
 
-    codes: of the test records, -1 where unknown. kin: groups that are drawn together, None where these groups are
-    themselves the ones.
+    codes: of the test records, -1 where unknown. kin: groups that are drawn together; where a slice is
+    one of them, its records are drawn.
     """
     known = np.flatnonzero(codes >= 0)
     often = np.bincount(codes[known], minlength=len(names))
@@ -86,8 +86,10 @@ def slice_by(
     for each in sorted(set(group.tolist()), key=lambda name: (name == OTHERS, name)):
         inside = np.flatnonzero(group == each)
         values = []
+        drawn = None if kin is None else kin[known][inside]
+        together = None if drawn is None or len(np.unique(drawn)) < 2 else drawn
         for name, own in right.items():
-            mean = bootstrap_mean(own[inside], np.random.default_rng(0), None if kin is None else kin[known][inside])
+            mean = bootstrap_mean(own[inside], np.random.default_rng(0), together)
             values.append((name, mean.value, mean.low, mean.high))
         rows.append(Slice(group=each, records=len(inside), values=tuple(values)))
     for name, own in right.items():

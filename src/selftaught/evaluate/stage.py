@@ -94,8 +94,11 @@ def answer_one(runs: Sequence[Path | str], question: Question) -> EvaluateReport
     kind = subject.labelling.task
     if kind is None:
         report = EvaluateReport(facts=facts, page=page, metric="none", seconds=time.perf_counter() - began)
-    elif kind != "classes":
-        report = (score_numbers if kind == "numbers" else score_tags)(subject, facts, page, began)
+    elif kind == "numbers":
+        scratch = scratch_of(subject, question.quiet) if None in question.scratch else None
+        report = score_numbers(subject, facts, page, began, scratch, question.without_budgets())
+    elif kind == "tags":
+        report = score_tags(subject, facts, page, began, question.without_budgets())
     else:
         report = score_classes(subject, facts, page, question, began)
     forecasts = score_forecasts(subject, question.horizons) if question.horizons else ()
@@ -112,8 +115,10 @@ def answer_several(groups: Sequence[Sequence[Path | str]], question: Question) -
     opened = [open_subject(runs, question.data, question.options, question.stores, question.quiet) for runs in groups]
     check_same(opened)
     first = opened[0]
-    if first.labelling.task != "classes":
-        raise UsageError("runs of several recipes are compared by class labels; give --labels NAME|FILE.")
+    task = first.labelling.task
+    if task != "classes":
+        found = f"these are {task}" if task else "there are none; give --labels NAME|FILE"
+        raise UsageError(f"Runs of several recipes are compared by class labels, and {found}.")
     parts, budgets = find_budgets(first, question)
     scratch = scratch_of(first, question.quiet)
     controls = gather_controls(first.encoders, parts, budgets, scratch, question.scratch, question.from_scratch_draws)
@@ -139,11 +144,9 @@ def score_classes(subject: Subject, facts: Facts, page: Path, question: Question
     parts, budgets = find_budgets(subject, question)
     conditions = conditions_of(parts, budgets)
     earlier = None if question.baseline is None else load_baseline(question.baseline, conditions)
-    away = (
-        None
-        if question.shift is None
-        else open_elsewhere(subject, question.shift, question.shift_labels, question.quiet)
-    )
+    away = None
+    if question.shift is not None:
+        away = open_elsewhere(subject, parts, question.shift, question.shift_labels, question.quiet)
     wish = read_wish(subject, question.by, question.corruptions, question.layers, away)
     scratch = scratch_of(subject, question.quiet)
     own = encoder_features(subject.encoders, parts)
@@ -156,7 +159,7 @@ def score_classes(subject: Subject, facts: Facts, page: Path, question: Question
     save_outcomes(page.parent, curve, facts.pretext, conditions)
     names = subject.labelling.classes
     size = size_of_interest([budget.per_class for budget in budgets.sets])
-    network = load_network(scratch) if None in question.scratch else None
+    network = load_network(scratch, parts, budgets) if None in question.scratch else None
     return EvaluateReport(
         facts=facts,
         page=page,

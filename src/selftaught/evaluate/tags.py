@@ -37,10 +37,11 @@ SHOWN = 20
 CHANCE = "share of the tag"
 
 
-def score_tags(subject: Subject, facts: Facts, page: Path, began: float) -> EvaluateReport:
+def score_tags(subject: Subject, facts: Facts, page: Path, began: float, notes: Sequence[str] = ()) -> EvaluateReport:
     """Mean average precision of all contestants with features, all labels; intervals by bootstrap over test records.
 
-    The best control is the one with the highest mean average precision on held-out training records.
+    The best control is the one with the highest mean average precision on held-out training records. notes: sentences
+    for the answer.
     """
     parts = labelled_parts(subject.prepared, subject.splits)
     train, test, tags = parts.train, parts.test, subject.labelling.tags
@@ -68,7 +69,7 @@ def score_tags(subject: Subject, facts: Facts, page: Path, began: float) -> Eval
         facts=facts,
         page=page,
         metric="mAP",
-        decision=decide_with_all(scores, best, "mAP", say_left_out(subject, able)),
+        decision=decide_with_all(scores, best, "mAP", (*say_left_out(subject, able), *notes)),
         scores=scores,
         best=((None, best),),
         more=(table,),

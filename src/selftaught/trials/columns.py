@@ -22,11 +22,12 @@ GROUP = "group"
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Further:
     """One column. values: of all records of the store; codes into `names`, -1 where unknown, or numbers, NaN where
-    unknown."""
+    unknown. asked: whether the user named it."""
 
     name: str
     values: np.ndarray
     names: tuple[str, ...] = ()
+    asked: bool = True
 
 
 def further_columns(given: Sequence[str], data: Any, options: DataOptions, prepared: Prepared) -> tuple[Further, ...]:
@@ -34,10 +35,10 @@ def further_columns(given: Sequence[str], data: Any, options: DataOptions, prepa
 
     Raises DataError where one cannot be found.
     """
-    found = [_read(name, data, options, prepared) for name in given]
+    found = [_read(str(name), data, options, prepared) for name in given]
     labelling: Labelling = prepared.labelling
-    if labelling.groups is not None and str(options.group) not in given:
-        found.insert(0, Further(name=GROUP, values=labelling.groups, names=labelling.group_names))
+    if labelling.groups is not None and str(options.group) not in map(str, given):
+        found.insert(0, Further(name=GROUP, values=labelling.groups, names=labelling.group_names, asked=False))
     return tuple(found)
 
 

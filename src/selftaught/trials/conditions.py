@@ -12,6 +12,8 @@ from torch import Tensor
 from selftaught.core.errors import UsageError
 from selftaught.core.modality import Classical, Modality, Predictor, Rows
 from selftaught.core.rng import Rng
+from selftaught.data.store import Store
+from selftaught.engine.embedding import STEPS
 from selftaught.probes.budgets import Budget, Budgets
 from selftaught.probes.curve import FeatureSet
 from selftaught.probes.protocol import probe
@@ -111,7 +113,7 @@ def meet_corruptions(
 
     The encoder must be among them. Intervals are over the same records (whole groups) for all.
     """
-    rows = _some(parts, most, len(corruptions) * len(severities) + 1)
+    rows = some_records(parts.store, parts.test, most, len(corruptions) * len(severities) + 1)
     clean, codes = parts.store.rows(rows), parts.codes[rows]
     cases: list[tuple[str, int]] = [("", 0)]
     cases += [(corruption, severity) for corruption in corruptions for severity in severities]
@@ -162,7 +164,7 @@ def meet_elsewhere(
     answers: Mapping[str, Answers], parts: Parts, rows: Rows, codes: np.ndarray, groups: np.ndarray | None
 ) -> tuple[Moved, ...]:
     """Accuracy of everyone on the test part and on rows from elsewhere. groups: of those rows, drawn together."""
-    test = _some(parts, ELSEWHERE, 1)
+    test = some_records(parts.store, parts.test, ELSEWHERE)
     here, own = parts.store.rows(test), parts.codes[test]
     right = {name: answer([here, rows], np.concatenate([own, codes])) for name, answer in answers.items()}
     cut, found = len(own), []
@@ -181,22 +183,43 @@ def meet_elsewhere(
 
 
 def join_rows(lots: Sequence[Rows]) -> Rows:
-    """Several lots of rows as one, without labels and groups."""
+    """Several lots of rows as one, without labels and groups. All must have the same fields.
+
+    A field whose rows differ in shape between the lots becomes a tuple of rows, as in a store of ragged records.
+    """
     fields: dict[str, Tensor | tuple[Tensor, ...]] = {}
     for name in lots[0].fields:
         own = [lot.fields[name] for lot in lots]
-        if all(isinstance(each, Tensor) for each in own):
-            fields[name] = torch.cat([each for each in own if isinstance(each, Tensor)])
+        fixed = [each for each in own if isinstance(each, Tensor)]
+        if len(fixed) == len(own) and len({(each.shape[1:], each.dtype) for each in fixed}) == 1:
+            fields[name] = torch.cat(fixed)
         else:
             fields[name] = tuple(row for each in own for row in each)
     return Rows(fields=fields, record=torch.cat([lot.record for lot in lots]))
 
 
+def join_alike(lots: Sequence[Rows]) -> list[Rows]:
+    """The lots as few rows as possible: those that follow each other and have the same fields are joined.
+
+    Records that are stored as the bytes of their files are decoded by a corruption, so that clean ones differ.
+    """
+    found: list[list[Rows]] = []
+    for lot in lots:
+        if found and set(found[-1][0].fields) == set(lot.fields):
+            found[-1].append(lot)
+        else:
+            found.append([lot])
+    return [join_rows(each) for each in found]
+
+
 def embed_rows(pretrained: Pretrained, rows: Rows) -> np.ndarray:
     """Pooled vectors (float32) of decoded rows, (rows, dim)."""
-    parts = []
-    for start in range(0, len(rows.record), CHUNK):
-        cut = slice(start, start + CHUNK)
+    parts, chunk = [], CHUNK
+    ragged = [len(row) for field in rows.fields.values() if isinstance(field, tuple) for row in field]
+    if "time" in pretrained.modality.offers:
+        chunk = max(1, min(CHUNK, STEPS // max(1, *ragged, 1)))
+    for start in range(0, len(rows.record), chunk):
+        cut = slice(start, start + chunk)
         some = replace(
             rows, fields={name: each[cut] for name, each in rows.fields.items()}, record=rows.record[cut],
             group=None, label=None,
@@ -205,12 +228,12 @@ def embed_rows(pretrained: Pretrained, rows: Rows) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _some(parts: Parts, most: int, lots: int) -> np.ndarray:
-    """Test records at random, as many as the memory holds so often."""
-    one = parts.store.rows(parts.test[:8])
+def some_records(store: Store, index: np.ndarray, most: int, lots: int = 1) -> np.ndarray:
+    """Records of a store at random, at most so many and as many as the memory holds so often."""
+    one = store.rows(index[:8])
     size = sum(each.numel() * each.element_size() for field in one.fields.values() for each in field) / len(one.record)
-    count = min(most, len(parts.test), max(32, int(MEMORY / max(1.0, size * lots))))
-    return np.sort(np.random.default_rng(0).permutation(parts.test)[:count])
+    count = min(most, len(index), max(32, int(MEMORY / max(1.0, size * lots))))
+    return np.sort(np.random.default_rng(0).permutation(index)[:count])
 
 
 def _by_features(parts: Parts, encoders: Sequence[Pretrained], known: Sequence[np.ndarray]) -> Answers:
@@ -224,10 +247,15 @@ def _by_features(parts: Parts, encoders: Sequence[Pretrained], known: Sequence[n
 
 def _by_control(parts: Parts, control: Classical | Predictor) -> Answers:
     def answer(lots: Sequence[Rows], codes: np.ndarray) -> np.ndarray:
-        known, asked = parts.store.rows(parts.train), join_rows(lots)
-        if isinstance(control, Predictor):
-            return np.asarray(control.predict(known, parts.labels[0], asked) == codes, np.float64)
-        return _probe(parts, *control.features(known, asked), codes)
+        known, joined, right = parts.store.rows(parts.train), join_alike(lots), []
+        cuts = np.cumsum([len(each.record) for each in joined])[:-1]
+        for asked, wanted in zip(joined, np.split(codes, cuts), strict=True):
+            if isinstance(control, Predictor):
+                found = control.predict(known, parts.labels[0], asked) == wanted
+                right.append(np.asarray(found, np.float64))
+            else:
+                right.append(_probe(parts, *control.features(known, asked), wanted))
+        return np.concatenate(right)
 
     return answer
 

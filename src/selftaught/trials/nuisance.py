@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from selftaught.core.modality import Modality
 from selftaught.data.store import Store
 from selftaught.probes.budgets import Budget, Budgets
 from selftaught.probes.protocol import probe
 from selftaught.probes.ridge import fit_ridge, predict_ridge, r_squared
 from selftaught.probes.statistics import bootstrap_mean, fold_of, interval, resample
 from selftaught.reports.blocks import Cell, Column, Estimate, Table
-from selftaught.runs.encoder import Pretrained
 
 MOST = 2_000
 """Records that are probed, at most."""
 FEWEST = 30
 """Records below which nothing is said."""
+CLASSES = 50
+"""Values of a nuisance that are told apart, the most frequent ones: hundreds of speakers would take minutes."""
 FOLDS = 3
 CHUNK = 256
 
@@ -37,23 +38,37 @@ class Nuisance:
     values: tuple[tuple[str, float, float, float], ...]
 
 
-def traits_of(pretrained: Pretrained, store: Store, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """What every record has of itself: length in tokens, mean level, share of missing values; only what varies."""
-    found: dict[str, list[np.ndarray]] = {}
+def traits_of(modality: Modality, store: Store, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What every record has of itself: its length where lengths differ, its level, its share of missing values.
+
+    Read from the decoded records, before anything is scaled; only what varies.
+    """
+    found: dict[str, list[float]] = {}
     for start in range(0, len(rows), CHUNK):
-        batch = pretrained.batch(store.rows(rows[start : start + CHUNK]))
-        length = batch.valid.sum(1).double()
-        found.setdefault("length", []).append(length.cpu().numpy())
-        if isinstance(batch.x, Tensor) and batch.x.is_floating_point():
-            x = batch.x.double().flatten(1)
-            if pretrained.modality.level:
-                level = torch.where(x.isnan().all(1), 0.0, x.nanmean(1))
-                found.setdefault(pretrained.modality.level, []).append(level.cpu().numpy())
-            each = x.shape[1] / batch.valid.shape[1]  # values a token; those of padding may be NaN and are not missing
-            gaps = x.isnan().sum(1) - each * (batch.valid.shape[1] - length)
-            found.setdefault("missing values", []).append((gaps.clamp(min=0) / (each * length)).cpu().numpy())
-    traits = {name: np.concatenate(parts) for name, parts in found.items()}
-    return {name: values for name, values in traits.items() if np.ptp(values) > 1e-9}
+        given = store.rows(rows[start : start + CHUNK]).fields
+        ragged = next((field for field in given.values() if isinstance(field, tuple)), ())
+        found.setdefault("length", []).extend(float(len(row)) for row in ragged)
+        floats = [field for field in given.values() if field[0].is_floating_point()]
+        if floats:  # the field with most values is what was recorded; others tell of it
+            largest = max(floats, key=lambda field: sum(row.numel() for row in field))
+            found.setdefault("missing values", []).extend(float(row.isnan().double().mean()) for row in largest)
+        if modality.level is not None and modality.level[0] in given:
+            field, name, how = modality.level
+            found.setdefault(name, []).extend(_level(row.double(), how) for row in given[field])
+    return {name: np.array(values) for name, values in found.items() if values and _varies(np.array(values))}
+
+
+def _level(row: Tensor, how: str) -> float:
+    """The mean of the values that are there, or the logarithm of their mean square."""
+    there = row[~row.isnan()]
+    if not len(there):
+        return 0.0
+    return float(there.mean() if how == "mean" else there.square().mean().clamp(min=1e-12).log())
+
+
+def _varies(values: np.ndarray) -> bool:
+    """Whether values differ by more than rounding."""
+    return bool(np.ptp(values) > 1e-5 * max(1e-3, np.abs(values).max()))
 
 
 def probe_nuisances(
@@ -72,7 +87,8 @@ def probe_nuisances(
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST])
         if classes and len(rows):
             often = np.bincount(values[rows])
-            rows = rows[often[values[rows]] >= FOLDS]
+            most = np.sort(often)[::-1][: CLASSES + 1]
+            rows = rows[often[values[rows]] >= max(FOLDS, 0 if len(most) <= CLASSES else most[-1] + 1)]
         if len(rows) < FEWEST or len(np.unique(values[rows])) < 2:
             continue
         read = _read_classes if classes else _read_numbers

@@ -73,6 +73,15 @@ def labelled_parts(prepared: Prepared, splits: Splits) -> Parts:
         validation=validation,
         test=test,
         codes=codes,
-        groups=labelling.groups,
+        groups=None if labelling.groups is None else stand_alone(labelling.groups),
         values=labelling.values,
     )
+
+
+def stand_alone(groups: np.ndarray) -> np.ndarray:
+    """The same groups, but records without one (-1) are each a group of their own."""
+    alone = groups < 0
+    first = groups.max(initial=-1) + 1
+    numbered = groups.copy()
+    numbered[alone] = first + np.arange(np.count_nonzero(alone))
+    return numbered

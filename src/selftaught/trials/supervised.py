@@ -112,7 +112,7 @@ def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
     place = scratch.place / f"supervised-{budget.per_class or 'all'}-{budget.draw}"
     kind = "correct" if parts.values is None else "predicted"
     folder, done = RunFolder(place), place / f"{kind}.safetensors"
-    facts = {"rows": len(rows), "digest": parts.digest(rows)}
+    facts = _facts(parts, rows)
     kept = budget.per_class is not None or parts.values is not None or (place / HEAD).exists()
     if done.exists() and kept and read_json(folder.data) == facts:
         return read_arrays(done)[kind]
@@ -137,10 +137,16 @@ def _train_once(scratch: Scratch, parts: Parts, budget: Budget) -> np.ndarray:
     return said
 
 
-def load_network(scratch: Scratch) -> Network | None:
-    """The supervised control with all labels, None where it was not trained."""
+def _facts(parts: Parts, rows: np.ndarray) -> dict[str, object]:
+    """What decides what a control trained on these rows says."""
+    return {"rows": len(rows), "digest": parts.digest(rows)}
+
+
+def load_network(scratch: Scratch, parts: Parts, budgets: Budgets) -> Network | None:
+    """The supervised control with all labels, None where it was not trained on these."""
     place = scratch.place / "supervised-all-0"
-    if not (place / HEAD).exists():
+    rows = np.sort(parts.train)
+    if not (budgets.at(None) and (place / HEAD).exists() and read_json(RunFolder(place).data) == _facts(parts, rows)):
         return None
     head = read_arrays(place / HEAD)
     return Network(pretrained=load_pretrained(place / "encoder"), weight=head["weight"], bias=head["bias"])

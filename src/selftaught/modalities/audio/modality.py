@@ -74,7 +74,7 @@ class Audio(Modality):
     layout: ClassVar[Literal["picture", "other"]] = "picture"
     reads: ClassVar[frozenset[str]] = frozenset({"files", "arrays"})
     corruptions: ClassVar[tuple[str, ...]] = tuple(LADDERS)
-    level: ClassVar[str] = "loudness"
+    level = ("wave", "loudness", "power")
 
     rate: int | None = None
     window: float | None = None

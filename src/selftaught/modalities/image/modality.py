@@ -75,7 +75,7 @@ class Image(Modality):
     layout: ClassVar[Literal["picture", "other"]] = "picture"
     reads: ClassVar[frozenset[str]] = frozenset({"files", "arrays"})
     corruptions: ClassVar[tuple[str, ...]] = tuple(LADDERS)
-    level: ClassVar[str] = "brightness"
+    level = ("pixels", "brightness", "mean")
 
     size: int | None = None
     patch: int | None = None

@@ -53,7 +53,7 @@ class Series(Modality):
     layout: ClassVar[Literal["picture", "columns", "words", "sequence", "other"]] = "sequence"
     reads: ClassVar[frozenset[str]] = frozenset({"series", "arrays", "files"})
     corruptions: ClassVar[tuple[str, ...]] = tuple(FAULTS)
-    level: ClassVar[str] = "level"
+    level = ("values", "level", "mean")
 
     window: int | None = None
     patch: int | None = None
