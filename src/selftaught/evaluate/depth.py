@@ -9,7 +9,7 @@ import numpy as np
 
 from selftaught.core.errors import UsageError
 from selftaught.engine.embedding import embed_layers
-from selftaught.probes.budgets import Budget, Budgets
+from selftaught.probes.budgets import nested_draws
 from selftaught.probes.protocol import probe
 from selftaught.probes.statistics import bootstrap_mean
 from selftaught.reports.blocks import Curve, LinePlot
@@ -38,7 +38,7 @@ def probe_layers(encoder: Pretrained, parts: Parts) -> tuple[Depth, ...]:
         raise UsageError(f"{type(encoder.config).__name__} gives no outputs of single layers; leave --layers out.")
     train = np.sort(np.random.default_rng(0).permutation(parts.train)[:MOST])
     known, asked = (embed_layers(encoder, parts.store, rows) for rows in (train, parts.test))
-    whole = Budgets((Budget(None, 0, np.arange(len(train))),), ())
+    whole = nested_draws(len(train), ())
     kin = (None, None) if parts.groups is None else (parts.groups[train], parts.groups[parts.test])
     found = []
     for layer, (fit, test) in enumerate(zip(known, asked, strict=True)):

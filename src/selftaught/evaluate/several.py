@@ -90,8 +90,8 @@ class SeveralReport(Report):
                 f"runs that differ in --seed only."
             )
         elif unsure:
-            others = sorted({pair.first for pair in unsure} | {pair.second for pair in unsure} - {self.names[0]})
-            rivals = " and ".join(name for name in others if name != self.names[0])
+            others = {pair.first for pair in unsure} | {pair.second for pair in unsure}
+            rivals = " and ".join(sorted(others - {self.names[0]}))
             headline = f"No clear winner at {where}: {self.names[0]} is not told from {rivals}."
         else:
             headline = f"{self.names[0]} is better than every other encoder at {where}."
@@ -150,14 +150,11 @@ def group_runs(runs: Sequence[Path | str]) -> list[list[Path | str]]:
 def check_same(subjects: Sequence[Subject]) -> None:
     """Raises UsageError where the runs were trained on other data, or other parts of it."""
     first = subjects[0]
+    source, trained = read_json(first.runs[0].data)["source"], load_splits(first.runs[0].splits)
     for other in subjects[1:]:
-        if other.prepared.source.fingerprint != first.prepared.source.fingerprint:
+        if read_json(other.runs[0].data)["source"] != source:
             raise UsageError(f"{other.runs[0].path} was trained on other data than {first.runs[0].path}.")
-        sources = [read_json(each.runs[0].data)["source"] for each in (first, other)]
-        trained = [load_splits(each.runs[0].splits) for each in (first, other)]
-        if sources[0] != sources[1]:
-            raise UsageError(f"{other.runs[0].path} was trained on other data than {first.runs[0].path}.")
-        if first.store.ids != other.store.ids or not _same_parts(*trained):
+        if first.store.ids != other.store.ids or not _same_parts(load_splits(other.runs[0].splits), trained):
             raise UsageError(
                 f"{other.runs[0].path} was trained on other parts of the data than {first.runs[0].path}; what one was "
                 f"tested on, the other may have seen. Train both with the same --group and --split."

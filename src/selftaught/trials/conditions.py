@@ -14,7 +14,7 @@ from selftaught.core.modality import Classical, Modality, Predictor, Rows
 from selftaught.core.rng import Rng
 from selftaught.data.store import Store
 from selftaught.engine.embedding import STEPS
-from selftaught.probes.budgets import Budget, Budgets
+from selftaught.probes.budgets import nested_draws
 from selftaught.probes.curve import FeatureSet
 from selftaught.probes.protocol import probe
 from selftaught.probes.statistics import RESAMPLES, bootstrap_difference, bootstrap_mean, interval, resample
@@ -270,7 +270,7 @@ def _by_network(network: Network) -> Answers:
 
 def _probe(parts: Parts, known: np.ndarray, asked: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """What the usual probe, with all labels, has right."""
-    whole = Budgets((Budget(None, 0, np.arange(len(known))),), ())
+    whole = nested_draws(len(known), ())
     return probe(known, parts.labels[0], asked, codes, whole, groups=parts.train_groups)[0].correct.astype(np.float64)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from selftaught.core.modality import Modality
 from selftaught.data.store import Store
-from selftaught.probes.budgets import Budget, Budgets
+from selftaught.probes.budgets import nested_draws
 from selftaught.probes.protocol import probe
 from selftaught.probes.ridge import fit_ridge, predict_ridge, r_squared
 from selftaught.probes.statistics import bootstrap_mean, fold_of, interval, resample
@@ -127,7 +127,7 @@ def _folds(codes: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
 def _read_classes(features: np.ndarray, codes: np.ndarray, seed: int) -> tuple[float, float, float]:
     right = np.zeros(len(codes))
     for known, asked in _folds(np.unique(codes, return_inverse=True)[1], seed):
-        whole = Budgets((Budget(None, 0, np.arange(len(known))),), ())
+        whole = nested_draws(len(known), ())
         right[asked] = probe(features[known], codes[known], features[asked], codes[asked], whole)[0].correct
     mean = bootstrap_mean(right, np.random.default_rng(seed))
     return mean.value, mean.low, mean.high
