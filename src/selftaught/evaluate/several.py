@@ -104,7 +104,7 @@ class SeveralReport(Report):
         """Accuracy, pairs, what was compared."""
         blocks: list[Block] = []
         if len(sizes_of(self.scores, ())) > 1:
-            blocks.append(curve_plot(self.scores, "accuracy", self.names))
+            blocks.append(curve_plot(self.scores, "accuracy", self.names[:1]))
         table = control_table(self.scores, "accuracy", self.best, self.not_applicable, main=self.names)
         brief = control_table(self.scores, "accuracy", self.best, self.not_applicable, intervals=False, main=self.names)
         pairs: list[Block] = [_pair_table(self.pairs)]
