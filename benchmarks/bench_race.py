@@ -71,7 +71,7 @@ def train_all(report: Any, task: Task, work: Path, race_seeds: int = 2) -> tuple
     from selftaught.recipe import Recipe, read_recipe
     from selftaught.runs.folder import RunFolder
 
-    names = [each.name for each in report.entries if each.kind == "candidate"] + list(report.absent)
+    names = [each.name for each in report.entries if each.kind == "candidate"] + [*report.absent, *report.untried]
     found = {name: finalist_runs(report, name) for name in names}
     minutes = read_recipe(RunFolder(next(own[0] for own in found.values() if own)).recipe).minutes or 0.0
     for name in (each for each in names if not found[each]):

@@ -78,6 +78,15 @@ def test_no_time_at_all_is_refused_with_the_least_that_would_do():
 
 def test_siblings_of_the_two_best_families_join_and_a_family_without_an_encoder_does_not():
     candidates = field(2, 3, 1)
-    assert next_round(candidates, ["10", "20", "00"], final=False) == ["10", "20", "11", "12"]
-    assert next_round(candidates, ["00"], final=False) == ["00", "01"]
-    assert next_round(candidates, ["20", "11", "00"], final=True) == ["20", "11"]
+    assert next_round(candidates, ["10", "20", "00"], 4, final=False) == ["10", "20", "11", "12"]
+    assert next_round(candidates, ["00"], 4, final=False) == ["00", "01"]
+    assert next_round(candidates, ["20", "11", "00"], 2, final=True) == ["20", "11"]
+
+
+def test_where_the_best_families_have_no_siblings_the_next_best_take_their_places():
+    candidates = field(1, 3, 1, 1)
+    assert share_out(30.0, candidates).counts == (4, 4, 2)
+    assert next_round(candidates, ["00", "20", "30", "10"], 4, final=False) == ["00", "20", "30", "10"]
+    assert next_round(candidates, ["00", "20", "30", "10"], 3, final=False) == ["00", "20", "30"]
+    assert next_round(candidates, ["00", "30", "10"], 2, final=False) == ["00", "30"]
+    assert next_round(candidates, ["10", "00", "20", "30"], 4, final=False) == ["10", "00", "11", "12"]

@@ -85,6 +85,19 @@ def test_the_page_the_text_and_the_json_say_the_answer(raced: tuple[CompareRepor
     for name in ("report.txt", "report.html"):
         assert report.decision.headline in " ".join((place / name).read_text().split())
     assert json.loads((place / "report.json").read_text())["data"]["decision"]["winner"] == report.decision.winner
+    assert f"Protocol {report.protocol}; data {report.fingerprint}" in (place / "report.html").read_text()
+
+
+def test_where_a_control_is_ahead_the_report_says_whether_more_minutes_would_turn_it(
+    raced: tuple[CompareReport, Path],
+) -> None:
+    report, place = raced
+    assert report.next is not None
+    lead = report.decision.lead.value
+    assert report.next.missing == (None if lead >= 0 else -lead)
+    told = " ".join((place / "report.txt").read_text().split())
+    assert ("More minutes would hardly" in told or "would make that up" in told) == (lead < 0)
+    assert ("To pretrain all the same" in told) == (report.decision.answer == "do not pretrain")
 
 
 def test_the_reasons_are_what_the_features_hold_and_what_is_kept_under_corruptions(

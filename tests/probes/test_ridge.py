@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from selftaught.core.errors import DataError
-from selftaught.probes.ridge import fit_ridge, predict_ridge
+from selftaught.probes.ridge import fit_ridge, guess_by_ridge, predict_ridge, r_squared
 
 
 def sample(n: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,3 +44,19 @@ def test_constant_features_predict_the_mean() -> None:
 def test_what_ridge_cannot_use_is_refused(features: np.ndarray, targets: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         fit_ridge(features, targets)
+
+
+def test_labels_that_are_one_number_predict_it() -> None:
+    rows = np.random.default_rng(0).normal(size=(5, 3))
+    assert guess_by_ridge(rows, np.full(5, 7.0), rows[:2]).tolist() == [7.0, 7.0]
+
+
+def test_r_squared_equals_scikit_learn_of_the_records_drawn_for_every_set_of_errors() -> None:
+    rng = np.random.default_rng(0)
+    values, guesses = rng.normal(size=40) * 1e-4 + 3, rng.normal(size=(2, 3, 40)) * 1e-4 + 3
+    counts = rng.multinomial(40, np.full(40, 1 / 40), size=5).astype(float)
+    found = r_squared(np.square(guesses - values), values, counts)
+    assert found.shape == (2, 3, 5)
+    for (one, two), place in [((0, 0), 4), ((1, 2), 1)]:
+        expected = r2_score(values, guesses[one, two], sample_weight=counts[place])
+        assert found[one, two, place] == pytest.approx(expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 
@@ -42,6 +43,8 @@ SIGNS = tuple(field.name for field in fields(Signs))
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Blind:
     """Ranks candidates without labels. rows: held-out records."""
+
+    protocol: ClassVar[str] = "selftaught-blind-1"
 
     store: Store
     rows: np.ndarray

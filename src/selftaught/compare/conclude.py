@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
+from selftaught.compare.advice import advise
 from selftaught.compare.answer import Decision, Table, decide, nothing_ran, rank_blindly
 from selftaught.compare.blind import Blind, Signs
-from selftaught.compare.judge import Judge, Reading, Standing
-from selftaught.compare.legs import Finalist, Leg
+from selftaught.compare.judge import Difference, Judge, Reading, Standing
+from selftaught.compare.legs import Finalist
 from selftaught.compare.race import Race, seeds_of
 from selftaught.compare.reasons import find_reasons
-from selftaught.compare.report import CompareReport, Cost, Entry, Next
+from selftaught.compare.report import CompareReport, Cost, Entry
 from selftaught.compare.sealed import read_test, scratch_of
-from selftaught.probes.statistics import interval
-from selftaught.recipe import Recipe, resolve
 from selftaught.reports.findings import audit_facts, shown_findings
-from selftaught.runs.files import write_text
 from selftaught.trials.controls import untrained_twins
 from selftaught.trials.scores import SCRATCH, TWIN
 from selftaught.trials.supervised import train_from_scratch
@@ -66,21 +62,23 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         testing=testing,
         explaining=clock.lap(),
     )
-    track = race.track
+    track, ran = race.track, {leg.candidate for leg in race.legs}
     return CompareReport(
         page=track.out / "report.html",
         decision=decision,
         entries=entries_of(race, table, names, controls),
         sizes=() if isinstance(judge, Blind) else judge.sizes,
         metric=table.metric,
+        protocol=judge.protocol,
         judged=len(judge.rows),
         signs=tuple((name, own[0]) for name, own in signs.items()),
         absent=race.schedule.absent,
-        rounds=race.schedule.minutes,
+        untried=tuple(each.name for each in race.candidates if each.name not in {*ran, *race.schedule.absent}),
+        rounds=tuple(race.minutes),
         course=course_of(race),
         tested=tested,
         cost=cost,
-        next=None if chosen is None else what_next(race, chosen),
+        next=None if chosen is None else advise(race, chosen, decision),
         reasons=reasons,
         findings=shown_findings((*track.prepared.findings, *track.splits.findings)),
         data=audit_facts(track.prepared.modality, track.prepared.store),
@@ -93,7 +91,7 @@ def course_of(race: Race) -> tuple[tuple[str, float, float, float, float], ...]:
     """Every candidate in every round: name, minutes of a training, score with its interval."""
     return tuple(
         (name, minutes, each.value, each.low, each.high)
-        for minutes, standing in zip(race.schedule.minutes, race.standings, strict=False)
+        for minutes, standing in zip(race.minutes, race.standings, strict=True)
         for name, each in standing.items()
     )
 
@@ -143,51 +141,46 @@ def look_blindly(race: Race, finalists: Sequence[Finalist], blind: Blind) -> tup
 
 def entries_of(race: Race, table: Table, finalists: Sequence[str], controls: Sequence[str]) -> tuple[Entry, ...]:
     """The ranking: finalists and controls by score, then those that fell out, the later the higher."""
-    best = finalists[0] if finalists else ""
-    last = [_entry(race, table, name, best) for name in (*finalists, *controls)]
+    last = []
+    for name in (*finalists, *controls):
+        standing, own = table.everywhere.get(name) or table.first[name], seeds_of(race.legs, name)
+        lead = table.lead(name, finalists[0]) if finalists and name != finalists[0] else None
+        last.append(_entry(race, standing, own[0].round if own else None, lead, name not in table.everywhere))
     last.sort(key=lambda each: -each.value)
-    out: list[Entry] = []
+    named, out = {each.name for each in last}, list[Entry]()
     for number in range(len(race.standings), 0, -1):
-        fallen = [name for name in race.standings[number - 1] if name not in {*finalists, *(each.name for each in out)}]
-        ranked = [_fallen(race, race.standings[number - 1][name], number) for name in fallen]
-        out += sorted(ranked, key=lambda each: -each.value)
-    never = {leg.candidate: leg for leg in race.legs if leg.candidate not in {each.name for each in (*last, *out)}}
-    return (*last, *out, *(_broken(race, leg) for leg in never.values()))
+        fallen = [each for name, each in race.standings[number - 1].items() if name not in named]
+        out += [_entry(race, each, number) for each in sorted(fallen, key=lambda each: -each.value)]
+        named |= {each.name for each in fallen}
+    never = {leg.candidate: leg for leg in race.legs if leg.candidate not in named}
+    return (*last, *out, *(_entry(race, _nowhere(name), leg.round) for name, leg in never.items()))
 
 
-def _entry(race: Race, table: Table, name: str, best: str) -> Entry:
-    standing = table.everywhere.get(name) or table.first[name]
-    lead = table.lead(name, best) if best and name != best else None
-    own = seeds_of(race.legs, name)
+def _entry(
+    race: Race, standing: Standing, round: int | None, lead: Difference | None = None, partial: bool = False
+) -> Entry:
+    """One line. round: None for a control."""
     return Entry(
-        name=name,
-        kind="control" if not own else "candidate",
-        round=own[0].round if own else None,
+        name=standing.name,
+        kind="control" if round is None else "candidate",
+        round=round,
         seeds=standing.seeds,
         value=standing.value,
         low=standing.low,
         high=standing.high,
         by_size=tuple(standing.by_size.items()),
         lead=None if lead is None else (lead.value, lead.low, lead.high),
-        **_told(race, name),
-        partial=name not in table.everywhere,
+        **_told(race, standing.name),
+        partial=partial,
     )
 
 
-def _fallen(race: Race, standing: Standing, number: int) -> Entry:
-    return Entry(
-        name=standing.name, kind="candidate", round=number, seeds=standing.seeds, value=standing.value,
-        low=standing.low, high=standing.high, by_size=tuple(standing.by_size.items()), lead=None,
-        **_told(race, standing.name), partial=False,
-    )  # fmt: skip
-
-
-def _broken(race: Race, leg: Leg) -> Entry:
+def _nowhere(name: str) -> Standing:
+    """Of a candidate that gave no encoder."""
     nan = float("nan")
-    return Entry(
-        name=leg.candidate, kind="candidate", round=leg.round, seeds=0, value=nan, low=nan, high=nan, by_size=(),
-        lead=None, **_told(race, leg.candidate), partial=False,
-    )  # fmt: skip
+    return Standing(
+        name=name, seeds=0, value=nan, low=nan, high=nan, by_size={}, drawn=np.full(1, nan), drawn_by_size={}
+    )
 
 
 def _told(race: Race, name: str) -> dict[str, str]:
@@ -197,36 +190,3 @@ def _told(race: Race, name: str) -> dict[str, str]:
         "health": ", ".join(dict.fromkeys(leg.health for leg in own)),
         "trouble": "; ".join(dict.fromkeys(leg.trouble for leg in own if leg.trouble)),
     }
-
-
-def what_next(race: Race, chosen: Finalist) -> Next:
-    """The recipe of the best candidate for the whole budget, its command, and what it may reach."""
-    track, minutes = race.track, race.schedule.total
-    candidate = next(each for each in race.candidates if each.name == chosen.name)
-    whole = replace(candidate.recipe, minutes=minutes, seed=0)
-    recipe: Recipe = resolve(whole, candidate.modality, len(track.splits.train), loaded=track.start is not None)
-    path = track.out / "recipe.toml"
-    write_text(path, recipe.to_toml())
-    words = ["selftaught", "pretrain", str(track.facts["data"] or "DATA"), "--recipe", str(path)]
-    for name, value in {**track.facts["options"], "from": track.start}.items():
-        if value:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    words += ["--out", str(track.out / "best")]
-    course = [standing[chosen.name] for standing in race.standings if chosen.name in standing]
-    expected = None if isinstance(race.judge, Blind) else expect(course, race)
-    return Next(recipe=recipe.to_toml(), command=shlex.join(words), minutes=minutes, expected=expected)
-
-
-def expect(course: Sequence[Standing], race: Race) -> tuple[float, float, float] | None:
-    """The score after the whole budget with a 95 % interval; None after one round, which shows no slope.
-
-    What the last doubling of the time gained, half of it again for each doubling to come: such curves flatten.
-    """
-    if len(course) < 2:
-        return None
-    before, last = course[-2:]
-    doublings = np.log2(race.schedule.total / race.schedule.minutes[-1])
-    share = sum(0.5**number for number in range(1, int(np.ceil(doublings)) + 1))
-    drawn = last.drawn + share * (last.drawn - before.drawn)
-    low, high = interval(drawn)
-    return float(last.value + share * (last.value - before.value)), low, high

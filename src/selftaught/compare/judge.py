@@ -15,14 +15,15 @@ from selftaught.engine.embedding import embed_records
 from selftaught.probes.budgets import Budgets, nested_budgets
 from selftaught.probes.curve import FeatureSet
 from selftaught.probes.linear import STRENGTHS
-from selftaught.probes.protocol import probe
+from selftaught.probes.protocol import PROTOCOL, probe
 from selftaught.probes.statistics import RESAMPLES, fold_of, interval, resample, resample_runs
 from selftaught.runs.encoder import Pretrained
 from selftaught.trials.controls import predictor_controls
 from selftaught.trials.parts import Parts
 
 FOLDS = 3
-DRAWS = 3
+DRAWS = 10
+"""Label sets of every budget: a score with few labels moves with nothing as much as with them, and they cost little."""
 SIZES: tuple[int, ...] = (1, 5, 20)
 """Labels a class at which candidates are compared; all labels too, where there are at most MANY a class."""
 MANY = 50
@@ -89,6 +90,7 @@ class Judge(ABC):
     order of the folds' test parts, which is the order of every reading."""
 
     metric: ClassVar[Metric]
+    protocol: ClassVar[str]
 
     parts: tuple[Parts, ...]
     budgets: tuple[Budgets, ...]
@@ -184,6 +186,7 @@ class ClassJudge(Judge):
     """Judges by logistic regression: accuracy."""
 
     metric: ClassVar[Metric] = "accuracy"
+    protocol: ClassVar[str] = PROTOCOL
 
     @property
     def codes(self) -> np.ndarray:

@@ -12,7 +12,7 @@ from selftaught.core.errors import DataError
 from selftaught.core.modality import Predictor
 from selftaught.probes.budgets import nested_draws
 from selftaught.probes.curve import FeatureSet
-from selftaught.probes.ridge import fit_ridge, predict_ridge
+from selftaught.probes.ridge import PROTOCOL, guess_by_ridge, r_squared
 from selftaught.probes.statistics import fold_of
 from selftaught.trials.parts import Parts
 
@@ -31,6 +31,7 @@ class NumberJudge(Judge):
     """Judges by ridge regression: R2 = 1 - SSE / SST, over all judged records together, clipped nowhere."""
 
     metric: ClassVar[Metric] = "R2"
+    protocol: ClassVar[str] = PROTOCOL
 
     @property
     def values(self) -> np.ndarray:
@@ -38,13 +39,11 @@ class NumberJudge(Judge):
         return np.asarray(values_of(self.parts[0])[self.rows])
 
     def probe(self, features: FeatureSet, fold: int) -> Said:
-        """What ridge regressions predict; the labelled number where all labelled ones are equal."""
+        """What ridge regressions predict."""
         values, (known, asked) = values_of(self.parts[fold])[self.parts[fold].train], features
 
         def predict(rows: np.ndarray) -> np.ndarray:
-            if np.ptp(values[rows]) == 0:
-                return np.full(len(asked), values[rows[0]])
-            return predict_ridge(fit_ridge(known[rows], values[rows]), asked)
+            return guess_by_ridge(known[rows], values[rows], asked)
 
         return {size: np.array([predict(each.rows) for each in self.budgets[fold].at(size)]) for size in self.sizes}
 
@@ -61,11 +60,8 @@ class NumberJudge(Judge):
 
     def score(self, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """R2, the spread of the numbers being that of each resample."""
-        truth, floor = self.values[: said.shape[2]], 1e-12 * self.values.var()
-        centred, shares = truth - truth.mean(), weights / weights.sum(1, keepdims=True)
-        spread = shares @ centred**2 - (shares @ centred) ** 2
-        errors = np.square(said - truth).reshape(-1, len(truth)) @ shares.T
-        return np.asarray(1 - errors / np.maximum(spread, floor)).reshape(*said.shape[:2], -1)
+        truth = self.values[: said.shape[2]]
+        return r_squared(np.square(said - truth), truth, weights)
 
 
 def values_of(parts: Parts) -> np.ndarray:

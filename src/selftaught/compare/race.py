@@ -18,8 +18,8 @@ from selftaught.trials.columns import Further
 @dataclass(kw_only=True, eq=False)
 class Race:
     """What has been run so far. outcomes: what the judge found of every candidate in its last round. standings: of
-    every round. judging: seconds spent on judging candidates. given: minutes of every training, by its folder.
-    columns: of what should not matter."""
+    every round, none of one that was left out; minutes: of one training there. judging: seconds spent on judging
+    candidates. given: minutes of every training, by its folder. columns: of what should not matter."""
 
     track: Track
     judge: Judge | Blind
@@ -29,20 +29,25 @@ class Race:
     legs: list[Leg] = field(default_factory=list)
     outcomes: dict[str, Any] = field(default_factory=dict)
     standings: list[dict[str, Standing]] = field(default_factory=list)
+    minutes: list[float] = field(default_factory=list)
     judging: float = 0.0
     given: dict[str, float] = field(default_factory=dict)
     columns: tuple[Further, ...] = ()
 
     def run(self) -> tuple[str, ...]:
         """All rounds; the finalists, best first. Empty where no candidate gave an encoder."""
-        entering, rounds = list(self.schedule.entering), len(self.schedule.minutes)
-        for number, minutes in enumerate(self.schedule.minutes, 1):
+        schedule, entering = self.schedule, list(self.schedule.entering)
+        running, rounds = [each for each in self.candidates if each.name not in schedule.absent], len(schedule.minutes)
+        for number, minutes in enumerate(schedule.minutes, 1):
             last = number == rounds
-            seeds = SEEDS if last else 1
-            entering = self._round(number, minutes if not last else self._rest(len(entering), minutes), entering, seeds)
+            if 1 < number < rounds and len(entering) <= FINALISTS:
+                self.minutes.append(minutes)
+                self.standings.append({})  # a round that would choose nothing; its time goes to the last one
+                continue
+            self.minutes.append(self._rest(len(entering), minutes) if last else minutes)
+            entering = self._round(number, self.minutes[-1], entering, SEEDS if last else 1)
             if not last and entering:
-                running = [each for each in self.candidates if each.name not in self.schedule.absent]
-                entering = next_round(running, entering, final=number == rounds - 1)
+                entering = next_round(running, entering, schedule.counts[number], final=number == rounds - 1)
         return tuple(entering)
 
     def _round(self, number: int, minutes: float, names: Sequence[str], seeds: int) -> list[str]:
@@ -82,15 +87,19 @@ class Race:
         return max(minutes, (self.schedule.total - spent) / (SEEDS * max(1, finalists)))
 
 
-def next_round(candidates: Sequence[Candidate], order: Sequence[str], final: bool) -> list[str]:
-    """Who runs next: the finalists, or the two best families with all their candidates. order: of the round, best
-    first."""
+def next_round(candidates: Sequence[Candidate], order: Sequence[str], count: int, final: bool) -> list[str]:
+    """Who runs next: the finalists, or all of the two best families, and `count` in all with the next best ones.
+
+    order: of the round, best first.
+    """
     if final:
         return list(order[:FINALISTS])
     family = {each.name: each.family for each in candidates}
     best = list(dict.fromkeys(family[name] for name in order))[:FINALISTS]
+    joining = [each.name for each in candidates if each.family in best and each.name not in order]
     known = [name for name in order if family[name] in best]
-    return known + [each.name for each in candidates if each.family in best and each.name not in known]
+    others = [name for name in order if name not in known][: max(0, count - len(known) - len(joining))]
+    return [name for name in order if name in {*known, *others}] + joining
 
 
 def seeds_of(legs: Sequence[Leg], name: str) -> list[Leg]:

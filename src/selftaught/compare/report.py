@@ -85,12 +85,15 @@ class Cost:
 @dataclass(frozen=True, kw_only=True)
 class Next:
     """What to do: the recipe of the best candidate, the command that trains it with all the minutes, and the score
-    that the course of the race lets one expect of that."""
+    that the course of the race lets one expect of that. missing: how far it is behind the best control, None where it
+    is not, or has run in one round alone; level: minutes of one training that would make it up by that course."""
 
     recipe: str
     command: str
     minutes: float
     expected: tuple[float, float, float] | None
+    missing: float | None
+    level: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,20 +110,22 @@ class Tested:
 @dataclass(frozen=True, kw_only=True)
 class CompareReport(Report):
     """One race. sizes: labels that were judged, of each class (in all where labels are numbers), none without labels.
-    metric: of every score. judged: records. signs: label-free
-    metrics of the finalists, where there are no labels. course: (candidate, minutes, value, low, high) of every round.
-    absent: candidates for which there was no time."""
+    metric, protocol: of every score. judged: records. signs: label-free metrics of the finalists, where there are no
+    labels. course: (candidate, minutes, value, low, high) of every round. absent: candidates for which there was no
+    time; untried: those whose families fell out before their turn."""
 
     page: Path
     decision: Decision
     entries: tuple[Entry, ...]
     sizes: tuple[int | None, ...]
     metric: Metric
+    protocol: str
     judged: int
     signs: tuple[tuple[str, Signs], ...]
     rounds: tuple[float, ...]
     course: tuple[tuple[str, float, float, float, float], ...]
     absent: tuple[str, ...]
+    untried: tuple[str, ...]
     tested: Tested | None
     cost: Cost
     next: Next | None
@@ -140,7 +145,8 @@ class CompareReport(Report):
         facts: list[tuple[str, Cell]] = []
         for name in dict.fromkeys((self.decision.candidate, self.decision.control)):
             facts += [(name, _estimate(each)) for each in self.entries if each.name == name]
-        absent = (f"No time for {', '.join(self.absent)}.",) if self.absent else ()
+        absent = [f"No time for {', '.join(self.absent)}."] if self.absent else []
+        absent += [f"Not tried, for their families fell out: {', '.join(self.untried)}."] if self.untried else []
         return Verdict(
             headline=self.decision.headline,
             sentences=(*self.decision.sentences, *absent),
@@ -264,6 +270,8 @@ class CompareReport(Report):
         if self.next is None:
             return None
         told = f"{self.decision.taken} with all {self.next.minutes:g} minutes."
+        if self.decision.answer == "do not pretrain":
+            told = f"Use {self.decision.winner}. To pretrain all the same: {told}"
         if self.next.expected is not None:
             value, low, high = self.next.expected
             told += (
@@ -271,10 +279,24 @@ class CompareReport(Report):
             )
         if self.decision.needed is not None:
             told += f" About {self.decision.needed:,} labels would decide whether it is worth it."
+        told += self._more_minutes(self.next)
         command = Code(code=self.next.command, title="What to type", language="sh")
         recipe = Code(code=self.next.recipe, title="recipe.toml", language="toml")
         return Section(
             title="What to do next", blocks=(Text(text=told), command, recipe), brief=(Text(text=told), command)
+        )
+
+    def _more_minutes(self, ahead: Next) -> str:
+        """Whether time could turn an answer that is not for pretraining."""
+        if ahead.missing is None:
+            return ""
+        behind = f"{ahead.missing:.3f} R2" if self.metric == "R2" else f"{100 * ahead.missing:.1f} points"
+        if ahead.level is None:
+            return f" More minutes would hardly change the answer: {behind} are missing, and the course is too flat."
+        time = f"{ahead.level:,.0f}" if ahead.level >= 10 else f"{ahead.level:.1f}"
+        return (
+            f" {self.decision.candidate} is {behind} behind {self.decision.control}; by the course of the race, about "
+            f"{time} minutes of one training would make that up."
         )
 
     def _costs(self) -> Section:
@@ -300,7 +322,8 @@ class CompareReport(Report):
 
     def _about(self) -> Section:
         record = Text(
-            text=f"Data {self.fingerprint}; train / validation / test {' / '.join(map(str, self.parts))} records."
+            text=f"Protocol {self.protocol}; data {self.fingerprint}; train / validation / test "
+            f"{' / '.join(map(str, self.parts))} records."
         )
         return Section(
             title="What is in the data", blocks=(FactBlock(rows=self.data), Findings(items=self.findings), record)

@@ -19,11 +19,12 @@ GROWTH = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """minutes: of one training, per round. entering: names of the first round's candidates. absent: those for which
-    there is no time at all. total: minutes of all trainings."""
+    """minutes: of one training, per round; counts: candidates, per round. entering: names of the first round's. absent:
+    those for which there is no time at all. total: minutes of all trainings."""
 
     total: float
     minutes: tuple[float, ...]
+    counts: tuple[int, ...]
     entering: tuple[str, ...]
     absent: tuple[str, ...]
 
@@ -32,14 +33,15 @@ def share_out(minutes: float, candidates: Sequence[Candidate]) -> Schedule:
     """The rounds of a race of so many minutes of training; with less time fewer candidates run.
 
     Every training of a round takes equally long, twice as long as in the round before. First one of each family, then
-    all of the two best families, then two with two seeds; a round that would change nothing is left out. Raises
-    UsageError where there is no time for a single candidate.
+    all of the two best families and the next best, so many as those two could have at most, then two with two seeds;
+    a round that would change nothing is left out. Raises UsageError where there is no time for a single candidate.
     """
     firsts = [each for each in candidates if each.first]
     for count in range(len(firsts), 0, -1):
         families = {each.family for each in firsts[:count]}
         for siblings in ([each for each in candidates if each.family in families and not each.first], []):
-            rounds = _rounds(minutes, count, siblings)
+            counts = _counts(count, siblings)
+            rounds = _minutes(minutes, counts)
             if rounds[0] >= SHORTEST:
                 running = [*firsts[:count], *siblings]
                 entering = firsts[:count] if count > FINALISTS else running
@@ -47,6 +49,7 @@ def share_out(minutes: float, candidates: Sequence[Candidate]) -> Schedule:
                 return Schedule(
                     total=minutes,
                     minutes=rounds,
+                    counts=counts,
                     entering=tuple(each.name for each in entering),
                     absent=tuple(each.name for each in absent),
                 )
@@ -56,15 +59,22 @@ def share_out(minutes: float, candidates: Sequence[Candidate]) -> Schedule:
     )
 
 
-def _rounds(minutes: float, families: int, siblings: Sequence[Candidate]) -> tuple[float, ...]:
-    """Minutes of one training in every round."""
+def _counts(families: int, siblings: Sequence[Candidate]) -> tuple[int, ...]:
+    """Candidates in every round."""
     if families + len(siblings) <= FINALISTS:
-        return (minutes / (SEEDS * (families + len(siblings))),)
-    counts = sorted((sum(each.family == one.family for each in siblings) for one in _one_each(siblings)), reverse=True)
-    entries = [families, FINALISTS + sum(counts[:FINALISTS])] if siblings else [families]
-    entries = [*(entries if families > FINALISTS else [families + len(siblings)]), SEEDS * FINALISTS]
-    shortest = minutes / sum(count * GROWTH**number for number, count in enumerate(entries))
-    return tuple(shortest * GROWTH**number for number in range(len(entries)))
+        return (families + len(siblings),)
+    if families <= FINALISTS:
+        return (families + len(siblings), FINALISTS)
+    joining = sorted((sum(each.family == one.family for each in siblings) for one in _one_each(siblings)), reverse=True)
+    middle = (FINALISTS + sum(joining[:FINALISTS]),) if siblings else ()
+    return (families, *middle, FINALISTS)
+
+
+def _minutes(minutes: float, counts: Sequence[int]) -> tuple[float, ...]:
+    """Of one training in every round."""
+    trainings = [*counts[:-1], SEEDS * counts[-1]]
+    shortest = minutes / sum(count * GROWTH**number for number, count in enumerate(trainings))
+    return tuple(shortest * GROWTH**number for number in range(len(trainings)))
 
 
 def _one_each(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -17,7 +17,7 @@ from selftaught.evaluate.subject import Subject
 from selftaught.probes.budgets import nested_draws
 from selftaught.probes.curve import RESAMPLES, FeatureSet
 from selftaught.probes.protocol import FOLDS
-from selftaught.probes.ridge import PROTOCOL, fit_ridge, predict_ridge, r_squared
+from selftaught.probes.ridge import PROTOCOL, fit_ridge, guess_by_ridge, predict_ridge, r_squared
 from selftaught.probes.statistics import fold_of, interval, rank_correlation, resample
 from selftaught.reports.blocks import Cell, Column, Estimate, NotApplicable, Table
 from selftaught.trials.controls import encoder_features, feature_controls
@@ -127,10 +127,7 @@ def _fit(sets: list[FeatureSet], known: np.ndarray, fold: np.ndarray) -> _Fit:
         guesses.append(predict_ridge(fit_ridge(train, known), test))
         for part in np.unique(fold):
             inside, outside = fold != part, fold == part
-            if np.ptp(known[inside]) > 0:
-                held = predict_ridge(fit_ridge(train[inside], known[inside]), train[outside])
-            else:
-                held = np.full(np.count_nonzero(outside), known[inside].mean())
+            held = guess_by_ridge(train[inside], known[inside], train[outside])
             errors.append(np.square(held - known[outside]))
     return _Fit(np.stack(guesses), float(np.concatenate(errors).mean()))
 

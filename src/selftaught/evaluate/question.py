@@ -14,6 +14,7 @@ from selftaught.engine.prepare import DataOptions
 from selftaught.evaluate.ahead import parse_horizons
 from selftaught.evaluate.report import evaluate_command
 from selftaught.evaluate.subject import Subject
+from selftaught.runs.command import spelled
 from selftaught.runs.folder import RunFolder
 
 OF_CLASSES = ("by", "corruptions", "layers", "shift", "shift_labels", "baseline")
@@ -103,7 +104,7 @@ class Question:
     def without_budgets(self) -> tuple[str, ...]:
         """A sentence on the options that only classes have, where one was given."""
         given = [name for name in OF_BUDGETS if getattr(self, name) != self.defaults[name]]
-        words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        words = ", ".join(spelled(name) for name in given)
         return (f"Such labels are measured with all of them; {words} is for classes.",) if given else ()
 
     def check_several(self) -> None:
@@ -114,7 +115,7 @@ class Question:
 
     def _given(self, names: Sequence[str]) -> str:
         chosen = [name for name in names if _is_given(getattr(self, name))]
-        return ", ".join(f"--{name.replace('_', '-')}" for name in chosen)
+        return ", ".join(spelled(name) for name in chosen)
 
 
 def _is_given(value: Any) -> bool:

@@ -38,6 +38,7 @@ from selftaught.reports.blocks import Facts as FactBlock
 from selftaught.reports.findings import DataFact, audit_facts, shown_findings
 from selftaught.reports.report import Report
 from selftaught.reports.training import training_plots
+from selftaught.runs.command import flags, spelled
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, read_rows
 from selftaught.trials.scores import BASELINE, ENCODER, TWIN, Score, bound, estimate, words
@@ -292,10 +293,7 @@ def open_facts(subject: Subject, command: str) -> Facts:
 def pretrain_command(run: RunFolder, known: Mapping[str, Any]) -> str:
     """What repeats the training of a run; `known` is its data.json."""
     words = ["selftaught", "pretrain", known["data"] or "ARRAY", "--recipe", run.recipe, "--out", run.path]
-    for name, value in {**known["options"], "from": known["start"]}.items():
-        if value:
-            words += [f"--{name.replace('_', '-')}", value]
-    return shlex.join(map(str, words))
+    return shlex.join([*map(str, words), *flags({**known["options"], "from": known["start"]})])
 
 
 def evaluate_command(runs: Sequence[Path | str], given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
@@ -305,6 +303,6 @@ def evaluate_command(runs: Sequence[Path | str], given: Mapping[str, Any], defau
         plain = value if isinstance(value, str | int | float | tuple | Path) else None if value is None else "ARRAY"
         if plain == defaults[name]:
             continue
-        words.append(f"--{name.replace('_', '-')}")
+        words.append(spelled(name))
         words += [] if plain is True else [",".join(map(str, plain)) if isinstance(plain, tuple) else str(plain)]
     return shlex.join(words)

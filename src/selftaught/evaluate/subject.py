@@ -16,6 +16,7 @@ from selftaught.data.splits import Splits, load_splits, make_splits
 from selftaught.data.store import Store
 from selftaught.engine.prepare import DataOptions, Prepared, prepare, tell
 from selftaught.recipe import Recipe, read_recipe
+from selftaught.runs.command import flags, spelled
 from selftaught.runs.encoder import Pretrained, load_pretrained
 from selftaught.runs.files import read_json
 from selftaught.runs.folder import RunFolder, open_run
@@ -131,7 +132,7 @@ def check_inputs(run: RunFolder, recipe: Recipe, known: Mapping[str, Any], wante
             names.add(column)
         for name in sorted(names & inputs):
             raise DataError(
-                f"--{role.replace('_', '-')} names the column {name!r}, which the encoder of {run.path} was trained to "
+                f"{spelled(role)} names the column {name!r}, which the encoder of {run.path} was trained to "
                 f"read as an input: what it learned holds the answer. Train again without it: "
                 f"{_without(run, recipe, known, role, name)}"
             )
@@ -139,10 +140,7 @@ def check_inputs(run: RunFolder, recipe: Recipe, known: Mapping[str, Any], wante
 
 def _without(run: RunFolder, recipe: Recipe, known: Mapping[str, Any], role: str, name: str) -> str:
     """The command that trains such a run again with a column in a role of its own; the columns are chosen anew."""
-    words = ["selftaught", "pretrain", str(known["data"] or "DATA")]
-    for option, value in {**known["options"], role: name}.items():
-        if value:
-            words += [f"--{option.replace('_', '-')}", str(value)]
+    words = ["selftaught", "pretrain", str(known["data"] or "DATA"), *flags({**known["options"], role: name})]
     words += ["--pretext", type(recipe.objective).__name__.lower(), "--size", recipe.size]
     for budget in ("minutes", "epochs", "steps"):
         if getattr(recipe, budget) is not None:

@@ -91,10 +91,20 @@ def predict_ridge(fit: RidgeFit, features: Float[np.ndarray, "n d"]) -> Float[np
     return np.asarray(features @ fit.weights + fit.intercept, np.float64)
 
 
+def guess_by_ridge(
+    known: Float[np.ndarray, "n d"], targets: Float[np.ndarray, " n"], asked: Float[np.ndarray, "m d"]
+) -> Float[np.ndarray, " m"]:
+    """Return the numbers that a ridge regression on known rows predicts; the known number where all of them are one."""
+    if np.ptp(targets) == 0:
+        return np.full(len(asked), float(targets[0]))
+    return predict_ridge(fit_ridge(known, targets), asked)
+
+
 def r_squared(
-    errors: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"], weights: Float[np.ndarray, "r n"]
-) -> Float[np.ndarray, " r"]:
+    errors: Float[np.ndarray, "*sets n"], values: Float[np.ndarray, " n"], weights: Float[np.ndarray, "r n"]
+) -> Float[np.ndarray, "*sets r"]:
     """Return 1 - squared error / squared deviation from the mean under every row of record weights."""
-    total, centred = weights.sum(1), values - values.mean()
-    variance = weights @ np.square(centred) / total - np.square(weights @ centred / total)
-    return np.asarray(1 - (weights @ errors / total) / np.maximum(variance, 1e-12))
+    shares, centred = weights / weights.sum(1, keepdims=True), values - values.mean()
+    variance = shares @ np.square(centred) - np.square(shares @ centred)
+    floor = max(1e-12 * float(values.var()), np.finfo(np.float64).tiny)
+    return np.asarray(1 - errors @ shares.T / np.maximum(variance, floor))

@@ -13,7 +13,7 @@ from selftaught.core.modality import Modality
 from selftaught.data.store import Store
 from selftaught.probes.budgets import nested_draws
 from selftaught.probes.protocol import probe
-from selftaught.probes.ridge import fit_ridge, predict_ridge, r_squared
+from selftaught.probes.ridge import guess_by_ridge, r_squared
 from selftaught.probes.statistics import bootstrap_mean, fold_of, interval, resample
 from selftaught.reports.blocks import Cell, Column, Estimate, Table
 
@@ -136,11 +136,7 @@ def _read_classes(features: np.ndarray, codes: np.ndarray, seed: int) -> tuple[f
 def _read_numbers(features: np.ndarray, values: np.ndarray, seed: int) -> tuple[float, float, float]:
     errors = np.zeros(len(values))
     for known, asked in _folds(np.zeros(len(values), np.int64), seed):
-        if np.ptp(values[known]) > 0:
-            guess = predict_ridge(fit_ridge(features[known], values[known]), features[asked])
-        else:
-            guess = np.full(len(asked), values[known].mean())
-        errors[asked] = np.square(guess - values[asked])
+        errors[asked] = np.square(guess_by_ridge(features[known], values[known], features[asked]) - values[asked])
     weights = resample(None, len(values), 1000, np.random.default_rng(seed))
     return (
         float(r_squared(errors, values, np.ones((1, len(values))))[0]),
