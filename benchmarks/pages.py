@@ -1,4 +1,4 @@
-"""Writes the tables of numbers into the docs pages, from results/modalities.csv and results/forecast.csv.
+"""Writes the tables of numbers into the docs pages, from modalities.csv, forecast.csv and race.csv under results/.
 
     .venv/bin/python benchmarks/pages.py
 
@@ -63,6 +63,22 @@ def of_forecasts(rows: list[dict[str, str]], sets: list[str]) -> list[str]:
     return lines
 
 
+def of_races(rows: list[dict[str, str]], sets: list[str]) -> list[str]:
+    """What a race took, beside what an exhaustive run says is best."""
+    lines = [
+        "| set | answer | taken | best of all | regret, points | best control | order without labels |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if row["set"] not in sets:
+            continue
+        shown = [said(row["set"]), row["answer"], f"{row['taken']} {share(row['accuracy'])}",
+                 f"{row['best']} {share(row['best_accuracy'])}", f"{float(row['regret']):.1f}",
+                 f"{row['control']} {share(row['control_accuracy'])}", f"{float(row['spearman']):+.2f}"]  # fmt: skip
+        lines.append(f"| {' | '.join(shown)} |")
+    return lines
+
+
 def said(name: str) -> str:
     """The name of a set in words."""
     return name.replace("fsdd-", "fsdd, without ").replace("hmp-", "hmp, fold ")
@@ -78,13 +94,17 @@ def points(text: str) -> str:
     return f"{100 * float(text):+.1f}"
 
 
+TABLES = {"forecast": of_forecasts, "race": of_races}
+"""Who writes the table of a file; of any other it is `of_labels`."""
+
+
 def fill(page: Path) -> str:
     """The page with its tables written anew."""
 
     def table(found: re.Match[str]) -> str:
         file, sets = found["file"], found["sets"].split()
         rows = ledger.Ledger(ledger.ROOT / file).rows
-        lines = (of_forecasts if "forecast" in file else of_labels)(rows, sets)
+        lines = next((write for name, write in TABLES.items() if name in file), of_labels)(rows, sets)
         body = "".join(f"{line}\n" for line in lines) if len(lines) > 2 else ""
         return f"<!-- numbers: {file} {found['sets']} -->\n{body}<!-- end of numbers -->\n"
 

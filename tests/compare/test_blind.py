@@ -1,14 +1,19 @@
 """Ranks without labels: the share of rivals, seeds averaged, and what cannot be read comes last."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.engine.making import Desk
 
 from selftaught.compare import blind
-from selftaught.compare.answer import Table, rank_blindly
-from selftaught.compare.blind import SIGNS, Signs, make_blind, read_signs
+from selftaught.compare.answer import Table, rank_blindly, told_agreement
+from selftaught.compare.blind import AGREEMENT, SIGNS, Signs, make_blind, read_signs
 from selftaught.core.errors import DataError
 from selftaught.engine.loop import train
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def signs(*values):
@@ -70,3 +75,12 @@ def test_the_answer_is_stamped_and_says_when_nothing_beats_an_untrained_network(
 def test_too_few_records_for_clusters_are_refused(desk):
     with pytest.raises(DataError, match="4 records"):
         make_blind(desk.store, desk.held[:4])
+
+
+def test_the_agreement_that_is_told_is_the_one_that_was_measured():
+    with (ROOT / "benchmarks" / "results" / "race.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    mean = next(row for row in rows if row["set"] == "mean")
+    told = (len(rows) - 1, *(round(float(mean[name]), 2) for name in ("spearman", "spearman_low", "spearman_high")))
+    assert told == AGREEMENT
+    assert f"{AGREEMENT[1]:.2f}" in told_agreement()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from selftaught.compare.blind import AGREEMENT
 from selftaught.compare.judge import Difference, Metric, Standing, difference
 from selftaught.trials.scores import SCRATCH, words
 
@@ -118,11 +119,23 @@ def rank_blindly(table: Table, candidates: Sequence[str], twin: str) -> Decision
             f"Label-free metrics put {best} ahead of its rivals in {own:.0%} of comparisons, the {twin} in "
             f"{untrained:.0%}. They are signs of a healthy representation, not of one that serves your task, and say "
             f"nothing about classical features.",
+            told_agreement(),
             "A few labels a class would measure it: --labels NAME|FILE.",
         ),
         winner=best, candidate=best, taken=best, control=twin,
         lead=Difference(value=nan, error=nan, low=nan, high=nan), needed=None,
     )  # fmt: skip
+
+
+def told_agreement() -> str:
+    """How far such an order was right before."""
+    count, mean, low, high = AGREEMENT
+    sets = f"{count} sets of our own" if count > 1 else "one set of our own"
+    interval = f", 95 % interval {low:.2f} to {high:.2f}" if count > 1 else ""
+    return (
+        f"On {sets} such an order agreed with that of probes by a rank correlation of {mean:.2f}{interval} (1 is the "
+        f"same order, 0 is chance)."
+    )
 
 
 def enough(labels: int, lead: Difference) -> int:
