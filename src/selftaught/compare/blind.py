@@ -18,7 +18,7 @@ from selftaught.probes.statistics import RESAMPLES, interval
 from selftaught.runs.encoder import Pretrained
 from selftaught.trials.watch import views_of
 
-AGREEMENT: tuple[int, float, float, float] = (1, 0.64, 0.64, 0.64)
+AGREEMENT: tuple[int, float, float, float] = (2, -0.09, -0.83, 0.64)
 """Sets of our own on which this order was held against that of probes on the test part, and the rank correlation of the
 two: mean over the sets and its 95 % interval (benchmarks/results/race.csv)."""
 MOST = 512
