@@ -23,7 +23,11 @@ from selftaught.trials.parts import Parts
 
 FOLDS = 3
 DRAWS = 10
-"""Label sets of every budget: a score with few labels moves with nothing as much as with them, and they cost little."""
+"""Label sets of every budget, at most: a score with few labels moves with nothing as much as with them."""
+LEAST_DRAWS = 3
+"""Label sets where there are many classes: each set then chooses for all of them, and probes take long."""
+CHOICES = 60
+"""Classes times label sets that are enough."""
 SIZES: tuple[int, ...] = (1, 5, 20)
 """Labels a class at which candidates are compared; all labels too, where there are at most MANY a class."""
 MANY = 50
@@ -239,7 +243,8 @@ def make_judge(parts: Parts, seed: int = 0) -> ClassJudge:
     if not cuts:
         raise DataError("Every fold would learn from one class: the groups tell the classes apart. Give more groups.")
     sizes = _sizes(cuts)
-    sets = [nested_budgets(cut.labels[0], sizes, DRAWS, seed, cut.train_groups) for cut in cuts]
+    draws = min(DRAWS, max(LEAST_DRAWS, CHOICES // int(codes.max() + 1)))
+    sets = [nested_budgets(cut.labels[0], sizes, draws, seed, cut.train_groups) for cut in cuts]
     return ClassJudge(
         parts=tuple(cuts), budgets=tuple(sets), sizes=sizes, rows=np.concatenate([cut.test for cut in cuts])
     )
