@@ -35,7 +35,10 @@ def advise(race: Race, chosen: Finalist, decision: Decision) -> Next:
     write_text(path, recipe.to_toml())
     words = ["selftaught", "pretrain", str(track.facts["data"] or "DATA"), "--recipe", str(path)]
     words += flags({**track.facts["options"], "from": track.start, "out": track.out / "best"})
-    course, best = course_of(race, chosen.name), course_of(race, decision.candidate)
+    course, best = (
+        [(given, each) for given, each in race.course() if each.name == name]
+        for name in (chosen.name, decision.candidate)
+    )
     judged, missing = not isinstance(race.judge, Blind), -decision.lead.value
     behind = judged and missing > 0 and len(best) > 1
     return Next(
@@ -46,12 +49,6 @@ def advise(race: Race, chosen: Finalist, decision: Decision) -> Next:
         missing=missing if behind else None,
         level=minutes_to_level(best, missing) if behind else None,
     )
-
-
-def course_of(race: Race, name: str) -> list[tuple[float, Standing]]:
-    """Minutes of one training and what came of it, in every round that a candidate ran in."""
-    rounds = zip(race.minutes, race.standings, strict=True)
-    return [(minutes, standing[name]) for minutes, standing in rounds if name in standing]
 
 
 def expect(course: Sequence[tuple[float, Standing]], minutes: float) -> tuple[float, float, float]:

@@ -130,11 +130,9 @@ def rank_blindly(table: Table, candidates: Sequence[str], twin: str) -> Decision
 def told_agreement() -> str:
     """How far such an order was right before."""
     count, mean, low, high = AGREEMENT
-    sets = f"{count} sets of our own" if count > 1 else "one set of our own"
-    interval = f", 95 % interval {low:.2f} to {high:.2f}" if count > 1 else ""
     return (
-        f"On {sets} such an order agreed with that of probes by a rank correlation of {mean:.2f}{interval} (1 is the "
-        f"same order, 0 is chance)."
+        f"On {count} sets of our own such an order agreed with that of probes by a rank correlation of {mean:.2f}, "
+        f"95 % interval {low:.2f} to {high:.2f} (1 is the same order, 0 is chance)."
     )
 
 

@@ -75,7 +75,7 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         absent=race.schedule.absent,
         untried=tuple(each.name for each in race.candidates if each.name not in {*ran, *race.schedule.absent}),
         rounds=tuple(race.minutes),
-        course=course_of(race),
+        course=tuple((each.name, minutes, each.value, each.low, each.high) for minutes, each in race.course()),
         tested=tested,
         cost=cost,
         next=None if chosen is None else advise(race, chosen, decision),
@@ -84,15 +84,6 @@ def conclude(race: Race, names: Sequence[str], reading: float) -> CompareReport:
         data=audit_facts(track.prepared.modality, track.prepared.store),
         parts=(len(track.splits.train), len(track.splits.validation), len(track.splits.test)),
         fingerprint=track.prepared.source.fingerprint,
-    )
-
-
-def course_of(race: Race) -> tuple[tuple[str, float, float, float, float], ...]:
-    """Every candidate in every round: name, minutes of a training, score with its interval."""
-    return tuple(
-        (name, minutes, each.value, each.low, each.high)
-        for minutes, standing in zip(race.minutes, race.standings, strict=True)
-        for name, each in standing.items()
     )
 
 

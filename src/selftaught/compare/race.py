@@ -19,7 +19,7 @@ from selftaught.trials.columns import Further
 class Race:
     """What has been run so far. outcomes: what the judge found of every candidate in its last round. standings: of
     every round, none of one that was left out; minutes: of one training there. judging: seconds spent on judging
-    candidates. given: minutes of every training, by its folder. columns: of what should not matter."""
+    candidates. columns: of what should not matter."""
 
     track: Track
     judge: Judge | Blind
@@ -31,7 +31,6 @@ class Race:
     standings: list[dict[str, Standing]] = field(default_factory=list)
     minutes: list[float] = field(default_factory=list)
     judging: float = 0.0
-    given: dict[str, float] = field(default_factory=dict)
     columns: tuple[Further, ...] = ()
 
     def run(self) -> tuple[str, ...]:
@@ -58,7 +57,6 @@ class Race:
             candidate = next(each for each in self.candidates if each.name == name)
             legs = [run_leg(self.track, candidate, number, minutes, seed) for seed in range(seeds)]
             self.legs += legs
-            self.given |= dict.fromkeys((leg.run.name for leg in legs), minutes)
             usable = [leg for leg in legs if leg.usable]
             if usable:
                 began = time.perf_counter()
@@ -77,7 +75,12 @@ class Race:
 
     def minutes_of(self, leg: Leg) -> float:
         """Minutes that a training was given."""
-        return self.given[leg.run.name]
+        return self.minutes[leg.round - 1]
+
+    def course(self) -> list[tuple[float, Standing]]:
+        """Minutes of one training and what came of it, of every candidate in every round."""
+        rounds = zip(self.minutes, self.standings, strict=True)
+        return [(minutes, each) for minutes, standing in rounds for each in standing.values()]
 
     def _rest(self, finalists: int, minutes: float) -> float:
         """Minutes of one training of the last round: what the race has left, at least what was planned."""
